@@ -1,0 +1,190 @@
+"""Immutable records handed from room to room. Arrays are (z, y, x) beside their Grid; quantities are SI."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from RPTDosimetryLib.errors import GridMismatchError
+from RPTDosimetryLib.grid import Grid
+
+#: Called with the fraction done (0 to 1) and one line of text for the user.
+Progress = Callable[[float, str], None]
+#: Asked often during long work; True means stop soon and leave nothing half-written.
+Cancelled = Callable[[], bool]
+
+ActivityUnit = Literal["Bq/mL", "counts"]
+
+
+def silent(fraction: float, text: str) -> None:
+    """Progress that shows nothing."""
+
+
+def never() -> bool:
+    """A run that is not cancelled."""
+    return False
+
+
+@dataclass(frozen=True)
+class Image:
+    """Voxels (z, y, x) on a grid, with the unit of their values ("Bq/mL", "Bq·s", "HU", "g/cm3", "Gy", "1")."""
+
+    voxels: NDArray[Any]
+    grid: Grid
+    unit: str
+
+    def __post_init__(self) -> None:
+        if self.voxels.shape != self.grid.shape_zyx:
+            raise GridMismatchError(
+                f"An array of {self.voxels.shape} voxels (z, y, x) does not fit a grid of {self.grid.shape_zyx}."
+            )
+
+    def with_voxels(self, voxels: NDArray[Any], unit: str | None = None) -> Image:
+        """Other values on the same grid."""
+        return Image(voxels, self.grid, self.unit if unit is None else unit)
+
+
+@dataclass(frozen=True)
+class Administration:
+    """What was given and when; None where neither the files nor the user say."""
+
+    nuclide: str | None = None
+    administered_activity_bq: float | None = None
+    time: datetime | None = None
+    half_life_s: float | None = None  # as the header states it; None where it does not
+
+
+@dataclass(frozen=True)
+class Contours:
+    """One structure of an RTSTRUCT: closed planar polygons, each (n, 3) LPS [mm]."""
+
+    name: str
+    polygons_mm: tuple[NDArray[np.float64], ...]
+    frame_of_reference_uid: str | None = None
+
+
+@dataclass(frozen=True)
+class TimePoint:
+    """One SPECT, its activity at scan time (not decay-corrected).
+
+    spect.unit is "Bq/mL" once quantitative, "counts" before calibration. missing names what neither the files nor the
+    user give ("acquisition time", "unit", …); decay_correction says what the files held and what was undone.
+    """
+
+    spect: Image
+    time_s: float | None  # acquisition start, since administration
+    acquired: datetime | None = None
+    duration_s: float | None = None
+    ct: Image | None = None
+    structures: tuple[Contours, ...] = ()
+    labels: Image | None = None  # a label map given beside the files, label 0 = background
+    frame_of_reference_uid: str | None = None
+    decay_correction: str = "NONE"
+    missing: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class Study:
+    """One therapy cycle of one patient: administration and time points in the order of acquisition."""
+
+    administration: Administration
+    time_points: tuple[TimePoint, ...]
+    patient_id: str = ""
+    missing: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    label_names: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Voi:
+    """A volume of interest: a mask with a name, on a grid."""
+
+    name: str
+    mask: NDArray[np.bool_]
+    grid: Grid
+    kind: Literal["organ", "lesion", "region"] = "organ"
+    source: str = ""  # file or rule that drew it
+
+    def __post_init__(self) -> None:
+        if self.mask.shape != self.grid.shape_zyx:
+            raise GridMismatchError(f"The mask of {self.name} has another shape than its grid.")
+
+    @property
+    def volume_ml(self) -> float:
+        """Number of voxels times voxel volume [mL]."""
+        return float(np.count_nonzero(self.mask)) * self.grid.voxel_volume_ml
+
+
+@dataclass(frozen=True)
+class TimeActivityCurve:
+    """Activity at scan times [Bq] against seconds since administration; nuclide fixes λ_phys."""
+
+    time_s: NDArray[np.float64]
+    activity_bq: NDArray[np.float64]
+    nuclide: str
+    lambda_phys_per_s: float
+    standard_error_bq: NDArray[np.float64] | None = None
+
+
+@dataclass(frozen=True)
+class KineticFit:
+    """A curve integrated with one model. extrapolated_fraction: share of Ã beyond the last scan.
+
+    activity_bq_at: the fitted A(t) [Bq] for drawing and checks; standard errors are None where the model has none.
+    """
+
+    model: str
+    tia_bq_s: float
+    parameters: Mapping[str, float]
+    extrapolated_fraction: float
+    activity_bq_at: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+    tia_se_bq_s: float | None = None
+    parameter_se: Mapping[str, float] = field(default_factory=dict)
+    aicc: float | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TiaMap:
+    """Time-integrated activity per voxel: image.unit is "Bq·s" (a voxel's total, not a concentration)."""
+
+    image: Image
+    model: str
+    extrapolated_fraction: float
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PatientMap:
+    """What dose engines need of the patient: density and medium, voxel by voxel, on the TIA grid.
+
+    medium: index into the scheme's media (0 = air: no dose). source says where the density comes from (CT curve, given
+    map, or assumed), and is printed with every result.
+    """
+
+    density: Image  # g/cm3
+    medium: NDArray[np.uint8]
+    scheme: str
+    source: str
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DoseMap:
+    """Absorbed dose [Gy] per voxel with what made it. standard_error is Monte Carlo's own, 1 σ [Gy]."""
+
+    image: Image
+    engine: str
+    method: str  # one line: kernels, density rule, reach
+    nuclide: str
+    standard_error: Image | None = None
+    warnings: tuple[str, ...] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)

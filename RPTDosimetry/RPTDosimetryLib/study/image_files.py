@@ -1,0 +1,62 @@
+"""Plain image files (NRRD, NIfTI, MHD): one map in, one map out, geometry kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from RPTDosimetryLib.errors import ImageFileError
+from RPTDosimetryLib.files import whole_file
+from RPTDosimetryLib.grid import grid_of, sitk_image
+from RPTDosimetryLib.records import Image
+
+ENDINGS = (".nrrd", ".nii", ".nii.gz", ".mhd", ".mha")
+
+
+def is_image_file(path: Path) -> bool:
+    """True for the endings that read_image takes."""
+    return path.name.lower().endswith(ENDINGS)
+
+
+def read_image(path: Path, unit: str) -> Image:
+    """One 3-D scalar image, float32 unless stored as whole numbers; ``unit`` is what the caller knows the values to be.
+
+    Raises ImageFileError: no such file, unreadable, not three-dimensional, or NaN/inf among the values.
+    """
+    if not path.is_file():
+        raise ImageFileError(f"{path}: no such file.")
+    if not is_image_file(path):
+        raise ImageFileError(f"{path}: not an image file this program reads ({', '.join(ENDINGS)}).")
+    try:
+        image = sitk.ReadImage(str(path))
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise ImageFileError(f"{path} cannot be read as an image: {reason} Check that the file is complete.") from error
+    if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
+        raise ImageFileError(
+            f"{path} has {image.GetDimension()} dimensions and {image.GetNumberOfComponentsPerPixel()} values a voxel; "
+            "one value on a 3-D grid is needed."
+        )
+    voxels = sitk.GetArrayFromImage(image)
+    if voxels.dtype.kind == "f":
+        voxels = voxels.astype(np.float32, copy=False)
+        bad = int(np.count_nonzero(~np.isfinite(voxels)))
+        if bad:
+            raise ImageFileError(f"{path} holds {bad} voxels that are NaN or infinite. Repair the map first.")
+    return Image(voxels, grid_of(image), unit)
+
+
+def write_image(image: Image, path: Path) -> None:
+    """Write one map, compressed, whole or not at all; the ending chooses the format. Raises ReportError."""
+    if not is_image_file(path):
+        raise ImageFileError(f"{path}: choose one of the endings {', '.join(ENDINGS)}.")
+    voxels = image.voxels.astype(np.float32) if image.voxels.dtype == np.float64 else image.voxels
+    out = sitk_image(voxels, image.grid)
+    out.SetMetaData("unit", image.unit)
+    with whole_file(path) as temporary:
+        try:
+            sitk.WriteImage(out, str(temporary), useCompression=True)
+        except RuntimeError as error:
+            raise OSError(str(error).strip().splitlines()[-1].strip()) from error

@@ -104,6 +104,51 @@ class Study:
 
 
 @dataclass(frozen=True)
+class Alignment:
+    """How one time point was brought onto the reference, and how well.
+
+    moving_from_fixed: 4×4, points of the reference into the time point's own space (LPS, mm; SimpleITK's direction).
+    Mutual information is in nats over the reference's body; displacement_mm is its mean over the body. rescaled_by is
+    the factor that restored the total activity after interpolation; cut_fraction is the share of the time point's
+    activity that falls outside the reference grid and is lost.
+    """
+
+    moving_from_fixed: NDArray[np.float64]
+    method: str
+    mutual_information_before: float
+    mutual_information_after: float
+    correlation_before: float
+    correlation_after: float
+    displacement_mm: float
+    rotation_deg: float
+    rescaled_by: float = 1.0
+    cut_fraction: float = 0.0
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RegisteredStudy:
+    """Every time point on the reference grid (the dose grid): activity concentration at its scan time [Bq/mL].
+
+    activity and alignments are in the order of study.time_points; seen is True where every time point's field of view
+    reaches.
+    """
+
+    study: Study
+    reference_index: int
+    grid: Grid
+    activity: tuple[Image, ...]
+    alignments: tuple[Alignment, ...]
+    seen: NDArray[np.bool_]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def reference(self) -> TimePoint:
+        """The time point that was not moved."""
+        return self.study.time_points[self.reference_index]
+
+
+@dataclass(frozen=True)
 class Voi:
     """A volume of interest: a mask with a name, on a grid."""
 
@@ -112,6 +157,7 @@ class Voi:
     grid: Grid
     kind: Literal["organ", "lesion", "region"] = "organ"
     source: str = ""  # file or rule that drew it
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.mask.shape != self.grid.shape_zyx:

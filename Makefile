@@ -24,7 +24,7 @@ test: setup
 	$(BIN)/python -m pytest
 
 bench: setup
-	@$(BIN)/python -m pytest -q Testing/benchmark --benchmark-only
+	@$(BIN)/python Testing/benchmark/run.py
 
 clean:
 	rm -rf $(VENV) demo-output

@@ -1,0 +1,108 @@
+"""The command ``rptdosimetry``: whole runs here, single steps in steps.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from RPTDosimetryLib import __version__
+from RPTDosimetryLib.cli import steps
+from RPTDosimetryLib.cli.terminal import one_clear_error, print_json, print_warnings, shown_progress
+from RPTDosimetryLib.report.provenance import DISCLAIMER
+
+app = typer.Typer(
+    help=f"Voxel dosimetry for radiopharmaceutical therapy. {DISCLAIMER}",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+Json = Annotated[bool, typer.Option("--json", help="One machine-readable answer on standard output.")]
+Config = Annotated[Path | None, typer.Option(help="Choices in TOML; `rptdosimetry config` prints the documented file.")]
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    with one_clear_error():
+        app()
+
+
+@app.callback(invoke_without_command=True)
+def _version(version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False) -> None:
+    if version:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def run(
+    study: Annotated[Path, typer.Argument(help="Folder with the SPECT/CT files (DICOM, or images with study.json).")],
+    out: Annotated[Path, typer.Option(help="Folder for the results.")],
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """From a folder of SPECT/CT files to dose map, organ table, DVH, figures and provenance."""
+    from RPTDosimetryLib.configuration import read_settings
+    from RPTDosimetryLib.pipeline import run as run_pipeline
+    from RPTDosimetryLib.report.tables import organ_table_text
+
+    settings = read_settings(config)
+    with shown_progress(quiet=as_json) as progress:
+        results = run_pipeline(study, settings, out, progress)
+    print_warnings(results.warnings)
+    if as_json:
+        print_json(results.answer())
+        return
+    print(organ_table_text(results.organ_doses))
+    print(results.where())
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the virtual study and its results.")] = Path("demo-output"),
+    ct: Annotated[Path | None, typer.Option(help="A real CT (DICOM folder or image file) to lay the activity on.")] = None,
+    labels: Annotated[Path | None, typer.Option(help="Organ label file on that CT.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the virtual patient and its noise.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Write a virtual patient as real DICOM, run the whole chain on it, and compare with the known truth."""
+    from RPTDosimetryLib.demo import DemoSettings, run_demo
+
+    with shown_progress(quiet=as_json) as progress:
+        outcome = run_demo(out, DemoSettings(seed=seed, ct=ct, labels=labels), progress)
+    print_warnings(outcome.results.warnings)
+    if as_json:
+        print_json(outcome.answer())
+    else:
+        print(outcome.text())
+
+
+@app.command()
+def validate(
+    shared: Annotated[Path, typer.Option(help="Folder with the reference cases (reference/, data/).")] = Path("../shared"),
+    as_json: Json = False,
+) -> None:
+    """Compare with every published or independent reference case; exit code 1 when one fails."""
+    from RPTDosimetryLib.validation import validate as compare
+    from RPTDosimetryLib.validation import validation_text
+
+    with shown_progress(quiet=as_json) as progress:
+        rows = compare(shared, progress)
+    if as_json:
+        print_json({"rows": rows, "passed": all(row.passed for row in rows)})
+    else:
+        print(validation_text(rows))
+    if not all(row.passed for row in rows):
+        raise typer.Exit(1)
+
+
+@app.command()
+def config() -> None:
+    """Print the documented configuration with every choice at its default."""
+    from RPTDosimetryLib.configuration import default_toml
+
+    print(default_toml(), end="")
+
+
+steps.add_to(app)

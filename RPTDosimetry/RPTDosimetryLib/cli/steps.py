@@ -1,0 +1,122 @@
+"""Single steps on plain image files, each with one machine-readable answer."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from RPTDosimetryLib.cli.terminal import print_json, print_warnings, shown_progress
+from RPTDosimetryLib.dose.engine import engine_names
+from RPTDosimetryLib.tia.registry import model_names
+
+Json = Annotated[bool, typer.Option("--json", help="One machine-readable answer on standard output.")]
+Nuclide = Annotated[str, typer.Option(help="For example Lu-177, Y-90, I-131.")]
+ImageIn = Annotated[Path | None, typer.Option(help="NRRD, NIfTI or MHD, on any grid.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the single-step verbs."""
+    for verb in (inspect, kernels, curve, dose, dvh):
+        app.command()(verb)
+
+
+def inspect(
+    study: Annotated[Path, typer.Argument(help="Folder with the SPECT/CT files.")],
+    config: Annotated[Path | None, typer.Option(help="TOML whose [study] section gives what the files lack.")] = None,
+    as_json: Json = False,
+) -> None:
+    """What a study folder holds, and what is missing."""
+    from RPTDosimetryLib.configuration import read_settings
+    from RPTDosimetryLib.study.inspect import inspect_study, inspect_table
+    from RPTDosimetryLib.study.read_study import read_study
+
+    found = read_study(study, read_settings(config).study)
+    if as_json:
+        print_json(inspect_study(found))
+    else:
+        print(inspect_table(found))
+
+
+def kernels(
+    nuclide: Nuclide,
+    material: Annotated[str, typer.Option(help="For example water, soft_tissue, lung, schneider_bone3.")],
+    voxel_mm: Annotated[tuple[float, float, float], typer.Option(help="Voxel size along x, y, z.")],
+    density: Annotated[float | None, typer.Option(help="g/cm3; the material's own when left out.")] = None,
+    extent: Annotated[int, typer.Option(help="Highest voxel index to give, in each direction.", min=0, max=60)] = 5,
+    as_json: Json = False,
+) -> None:
+    """Voxel S values of a nuclide in a medium, by our own Monte Carlo, with standard errors."""
+    from RPTDosimetryLib.transport.kernel_answer import kernel_answer, kernel_table
+
+    with shown_progress(quiet=as_json) as progress:
+        answer = kernel_answer(nuclide, material, density, voxel_mm, extent, progress)
+    if as_json:
+        print_json(answer)
+    else:
+        print(kernel_table(answer))
+
+
+def curve(
+    curve_file: Annotated[Path, typer.Argument(metavar="CURVE.json", help='{"time_h", "activity_mbq", "nuclide"}')],
+    model: Annotated[str, typer.Option(help=f"auto, or one of: {', '.join(model_names())}.")] = "auto",
+    weighting: Annotated[str, typer.Option(help="none, poisson or relative.")] = "none",
+    as_json: Json = False,
+) -> None:
+    """Time-integrated activity of one curve."""
+    from RPTDosimetryLib.tia.curve_file import curve_answer, curve_table, read_curve
+
+    answer = curve_answer(read_curve(curve_file), model, weighting)
+    if as_json:
+        print_json(answer)
+    else:
+        print(curve_table(answer))
+
+
+Engine = StrEnum("Engine", {name: name for name in engine_names()})  # type: ignore[misc]
+
+
+def dose(
+    tia: Annotated[Path, typer.Option(help="Time-integrated activity, Bq·s per voxel; its grid is the dose grid.")],
+    out: Annotated[Path, typer.Option(help="Dose map to write [Gy].")],
+    engine: Annotated[Engine, typer.Option(help="How the dose is computed.")] = Engine.msv8,
+    nuclide: Nuclide = "Lu-177",
+    hu: ImageIn = None,
+    density: ImageIn = None,
+    material: Annotated[Path | None, typer.Option(help="Medium labels on the TIA's grid.")] = None,
+    materials_json: Annotated[Path | None, typer.Option(help="What the labels are made of.")] = None,
+    msv_unscaled: Annotated[bool, typer.Option(help="The plain MSV form, without density scaling.")] = False,
+    as_json: Json = False,
+) -> None:
+    """A dose map from maps, no study needed."""
+    from RPTDosimetryLib.pipeline import DoseRequest, dose_from_maps
+
+    request = DoseRequest(tia, hu, density, material, materials_json, nuclide, engine.value, msv_unscaled)
+    with shown_progress(quiet=as_json) as progress:
+        answer = dose_from_maps(request, out, progress)
+    if as_json:
+        print_json(answer)
+    else:
+        print_warnings(answer["warnings"])
+        print(f"{answer['out']}: {answer['method']}. Highest dose {answer['max_gy']:.4g} Gy.")
+
+
+def dvh(
+    dose_map: Annotated[Path, typer.Argument(metavar="DOSE", help="Dose map [Gy].")],
+    labels: Annotated[Path, typer.Option(help="Label map on the dose grid; 0 is background.")],
+    density: Annotated[Path | None, typer.Option(help="g/cm3; means are then weighted by mass.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Dose-volume histogram and dose figures of each label."""
+    from RPTDosimetryLib.evaluation.dvh_answer import dvh_answer, dvh_table
+    from RPTDosimetryLib.study.image_files import read_image
+
+    answer = dvh_answer(
+        read_image(dose_map, "Gy"), read_image(labels, "1"), read_image(density, "g/cm3") if density else None
+    )
+    if as_json:
+        print_json(answer)
+    else:
+        print(dvh_table(answer))

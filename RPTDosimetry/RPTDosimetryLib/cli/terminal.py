@@ -1,0 +1,70 @@
+"""What a terminal sees: progress on standard error, one answer on standard output, one line for an error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tqdm import tqdm
+
+from RPTDosimetryLib.errors import DosimetryError
+from RPTDosimetryLib.records import Progress
+from RPTDosimetryLib.report.provenance import json_text
+
+#: The exit code of every expected failure; 1 is left for defects, which show their traceback.
+EXPECTED_FAILURE = 2
+
+
+@contextmanager
+def one_clear_error() -> Iterator[None]:
+    """Turn an expected failure into one line on standard error and exit code 2."""
+    try:
+        yield
+    except DosimetryError as error:
+        print(f"rptdosimetry: {error}", file=sys.stderr)
+        raise SystemExit(EXPECTED_FAILURE) from error
+    except KeyboardInterrupt:
+        print("rptdosimetry: stopped; nothing was written.", file=sys.stderr)
+        raise SystemExit(130) from None
+
+
+@contextmanager
+def shown_progress(quiet: bool = False) -> Iterator[Progress]:
+    """A bar on a terminal, a line a step in a log; nothing when quiet."""
+    if quiet:
+        yield lambda fraction, text: None
+        return
+    if not sys.stderr.isatty():
+        yield _line_a_step()
+        return
+    with tqdm(total=100, bar_format="{percentage:3.0f} %|{bar:30}| {elapsed} {desc}", file=sys.stderr) as bar:
+
+        def show(fraction: float, text: str) -> None:
+            bar.update(max(0.0, 100 * min(fraction, 1.0) - bar.n))
+            bar.set_description_str(text)
+
+        yield show
+
+
+def _line_a_step() -> Progress:
+    shown: list[str] = []
+
+    def show(fraction: float, text: str) -> None:
+        if text not in shown[-1:]:
+            shown.append(text)
+            print(f"[{fraction:4.0%}] {text}", file=sys.stderr, flush=True)
+
+    return show
+
+
+def print_json(answer: Any) -> None:
+    """The one machine-readable answer."""
+    print(json_text(answer))
+
+
+def print_warnings(warnings: Iterable[str]) -> None:
+    """Each warning once, on standard error."""
+    for warning in dict.fromkeys(warnings):
+        print(f"warning: {warning}", file=sys.stderr)

@@ -1,0 +1,78 @@
+"""All choices of a run in one TOML file, checked against the settings records of the rooms."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import tomllib
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from RPTDosimetryLib.dose.engine import DoseSettings
+from RPTDosimetryLib.errors import ConfigurationError
+from RPTDosimetryLib.registration.patient_map import DensitySettings
+from RPTDosimetryLib.registration.rigid import RegistrationSettings
+from RPTDosimetryLib.study.given import StudyGiven
+from RPTDosimetryLib.tia.integrate import TiaSettings
+from RPTDosimetryLib.vois.delineate import VoiSettings
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """One section of run.toml a field; each room documents its own record."""
+
+    study: StudyGiven = field(default_factory=StudyGiven)
+    registration: RegistrationSettings = field(default_factory=RegistrationSettings)
+    density: DensitySettings = field(default_factory=DensitySettings)
+    vois: VoiSettings = field(default_factory=VoiSettings)
+    tia: TiaSettings = field(default_factory=TiaSettings)
+    dose: DoseSettings = field(default_factory=DoseSettings)
+
+
+def default_toml() -> str:
+    """The documented file with every choice at its default."""
+    return resources.files("RPTDosimetryLib").joinpath("run.toml").read_text(encoding="utf-8")
+
+
+def read_settings(path: Path | None) -> RunSettings:
+    """Settings from a TOML file; what it leaves out has its default.
+
+    Raises ConfigurationError: no such file, not TOML, an unknown key (with the nearest known one), a value of the
+    wrong kind or out of range.
+    """
+    if path is None:
+        return RunSettings()
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} is not valid TOML: {error}.") from error
+    return settings_from(table, str(path))
+
+
+def settings_from(table: dict[str, Any], where: str) -> RunSettings:
+    """Settings from nested tables, as TOML or a provenance record holds them."""
+    _refuse_unknown_keys(table, RunSettings, where)
+    try:
+        return TypeAdapter(RunSettings).validate_python(table)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise ConfigurationError(f"{where}: {key} = {first['input']!r}: {first['msg']}.") from error
+
+
+def _refuse_unknown_keys(table: dict[str, Any], record: Any, where: str) -> None:
+    known = {f.name: f for f in dataclasses.fields(record)}
+    for key, value in table.items():
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f" Did you mean {near[0]}?" if near else f" Known: {', '.join(known)}."
+            raise ConfigurationError(f"{where}: unknown setting {key!r}.{hint}")
+        factory = known[key].default_factory
+        if isinstance(value, dict) and dataclasses.is_dataclass(factory):
+            _refuse_unknown_keys(value, factory, f"{where} [{key}]")

@@ -1,0 +1,1 @@
+"""Tables, figures and the record of how they were made."""

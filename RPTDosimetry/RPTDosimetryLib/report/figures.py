@@ -1,0 +1,223 @@
+"""Figures a physician can read: dose over anatomy, dose-volume histograms, time-activity curves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from RPTDosimetryLib.evaluation.dvh import Dvh
+from RPTDosimetryLib.files import whole_file
+from RPTDosimetryLib.grid import Vector3
+from RPTDosimetryLib.records import DoseMap, Image, KineticFit, TimeActivityCurve, Voi
+from RPTDosimetryLib.report.planes import PLANES, Plane, Standing, standing
+from RPTDosimetryLib.report.provenance import DISCLAIMER
+from RPTDosimetryLib.units import BQ_PER_MBQ, S_PER_H
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+DOSE_COLOURS = "inferno"
+#: CT is shown between these HU (a soft-tissue window, level 40, width 400).
+CT_WINDOW_HU = (-160.0, 240.0)
+#: Dose below this share of the colour scale's top leaves the anatomy uncovered.
+SHOWN_FROM = 0.05
+#: The scale's top is this percentile of the dose inside the VOIs, so that one hot voxel does not darken the rest.
+SCALE_PERCENTILE = 99.5
+DPI = 130
+OUTLINES = "tab20"
+
+
+@dataclass(frozen=True)
+class Backdrop:
+    """What lies under the dose: an image, its grey window, and a line that says what it is."""
+
+    image: Image
+    window: tuple[float, float]
+    text: str
+
+
+def ct_backdrop(ct: Image) -> Backdrop:
+    """A CT in a soft-tissue window."""
+    return Backdrop(ct, CT_WINDOW_HU, f"CT, window {CT_WINDOW_HU[0]:.0f} to {CT_WINDOW_HU[1]:.0f} HU")
+
+
+def activity_backdrop(activity: Image) -> Backdrop:
+    """A SPECT where there is no CT."""
+    top = float(np.percentile(activity.voxels, 99.8)) or 1.0
+    return Backdrop(activity, (0.0, top), "SPECT (no CT)")
+
+
+def save_dose_overlay(dose: DoseMap, backdrop: Backdrop, vois: Sequence[Voi], path: Path) -> None:
+    """Axial, coronal and sagittal plane through the hottest VOI, and a coronal maximum projection, with Gy scale."""
+    figure = _figure(12.0, 11.0)
+    shown = [voi for voi in vois if voi.name != "body"]
+    top_gy = _scale_top_gy(dose.image, shown)
+    at_mm = _point_of_interest_mm(dose.image, shown)
+    dose_standing = standing(dose.image.voxels, dose.image.grid)
+    under = standing(backdrop.image.voxels, backdrop.image.grid)
+    outlines = [(voi.name, standing(voi.mask, voi.grid)) for voi in shown]
+    axes = figure.subplots(2, 2)
+    for axis, name in zip(axes.flat, PLANES, strict=False):
+        _draw_plane(axis, under.plane(name, at_mm), "gray", backdrop.window)
+        drawn = _draw_dose(axis, dose_standing.plane(name, at_mm), top_gy)
+        _outline(axis, name, at_mm, outlines)
+        _label(axis, name, at_mm, dose_standing)
+    projection = axes.flat[3]
+    drawn = _draw_plane(projection, dose_standing.projection("coronal"), DOSE_COLOURS, (0.0, top_gy))
+    _label(projection, "coronal", None, dose_standing)
+    bar = figure.colorbar(drawn, ax=axes.ravel().tolist(), extend="max", shrink=0.7, pad=0.02)
+    bar.set_label("Absorbed dose [Gy]")
+    handles = _legend_handles([voi.name for voi in shown])
+    figure.legend(handles=handles, loc="lower center", ncols=min(6, max(1, len(handles))), frameon=False, fontsize=9)
+    lowest = f"shown from {SHOWN_FROM * top_gy:.2g} Gy"
+    figure.suptitle(f"Absorbed dose, {dose.nuclide}, engine {dose.engine} ({lowest}) over {backdrop.text}", fontsize=12)
+    _save(figure, path)
+
+
+def save_dvh(dvhs: Sequence[Dvh], path: Path, title: str) -> None:
+    """Cumulative and differential dose-volume histograms of all VOIs, one colour a VOI in both."""
+    figure = _figure(12.0, 5.6)
+    cumulative, differential = figure.subplots(1, 2)
+    for dvh, colour in zip(dvhs, _colours(len(dvhs)), strict=True):
+        cumulative.plot(dvh.edges_gy, 100 * dvh.cumulative_fraction, color=colour, label=dvh.name, linewidth=1.6)
+        centres = 0.5 * (dvh.edges_gy[1:] + dvh.edges_gy[:-1])
+        coarse_gy, coarse = _coarser(centres, dvh.differential_fraction_per_gy)
+        differential.plot(coarse_gy, coarse, color=colour, linewidth=1.2)
+    cumulative.set(xlabel="Absorbed dose [Gy]", ylabel="Volume receiving at least this dose [%]", ylim=(0, 101))
+    differential.set(xlabel="Absorbed dose [Gy]", ylabel="Volume share per dose [1/Gy]", yscale="log")
+    differential.set_title("Differential (display bins joined)", fontsize=10)
+    cumulative.set_title("Cumulative", fontsize=10)
+    for axis in (cumulative, differential):
+        axis.grid(alpha=0.3)
+        axis.set_xlim(left=0)
+    cumulative.legend(fontsize=8, frameon=False, loc="upper right")
+    figure.suptitle(title, fontsize=12)
+    _save(figure, path)
+
+
+def save_curves(fits: Mapping[str, tuple[TimeActivityCurve, KineticFit]], path: Path, title: str) -> None:
+    """Measured points and the fitted curve of each VOI, with its share of extrapolation."""
+    columns = min(3, max(1, len(fits)))
+    rows = max(1, -(-len(fits) // columns))
+    figure = _figure(4.2 * columns, 3.2 * rows)
+    axes = np.atleast_1d(figure.subplots(rows, columns, squeeze=False)).ravel()
+    for axis, (name, (curve, fit)) in zip(axes, fits.items(), strict=False):
+        end_h = 1.6 * float(curve.time_s[-1]) / S_PER_H
+        hours = np.linspace(0, end_h, 300)
+        axis.plot(hours, fit.activity_bq_at(hours * S_PER_H) / BQ_PER_MBQ, color="tab:blue", linewidth=1.5)
+        axis.plot(curve.time_s / S_PER_H, curve.activity_bq / BQ_PER_MBQ, "o", color="black", markersize=4)
+        axis.axvspan(float(curve.time_s[-1]) / S_PER_H, end_h, color="0.93", zorder=0)
+        axis.set_title(f"{name}: {fit.model}, {fit.extrapolated_fraction:.0%} beyond last scan", fontsize=9)
+        axis.set(xlabel="Time since administration [h]", ylabel="Activity [MBq]", xlim=(0, end_h))
+        axis.set_ylim(bottom=0)
+        axis.grid(alpha=0.3)
+    for axis in axes[len(fits) :]:
+        axis.set_axis_off()
+    figure.suptitle(title, fontsize=12)
+    _save(figure, path)
+
+
+def _figure(width_in: float, height_in: float) -> Figure:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure as MatplotlibFigure
+
+    figure = MatplotlibFigure(figsize=(width_in, height_in), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _save(figure: Figure, path: Path) -> None:
+    figure.text(0.995, 0.002, DISCLAIMER, ha="right", va="bottom", fontsize=6, color="0.4")
+    figure.get_layout_engine().set(rect=(0, 0.05, 1, 0.95))  # type: ignore[union-attr, call-arg]
+    with whole_file(path) as temporary:
+        figure.savefig(temporary, dpi=DPI, metadata={"Software": "SlicerRPTDosimetry"})
+
+
+def _colours(count: int) -> list[Any]:
+    from matplotlib import colormaps
+
+    return [colormaps[OUTLINES](i % 20) for i in range(count)]
+
+
+def _legend_handles(names: Sequence[str]) -> list[Any]:
+    from matplotlib.lines import Line2D
+
+    return [Line2D([], [], color=c, label=n) for n, c in zip(names, _colours(len(names)), strict=True)]
+
+
+def _scale_top_gy(dose: Image, vois: Sequence[Voi]) -> float:
+    inside = np.zeros(dose.voxels.shape, dtype=bool)
+    for voi in vois:
+        inside |= voi.mask
+    values = dose.voxels[inside] if inside.any() else dose.voxels[dose.voxels > 0]
+    return max(float(np.percentile(values, SCALE_PERCENTILE)) if values.size else 0.0, 1e-9)
+
+
+def _point_of_interest_mm(dose: Image, vois: Sequence[Voi]) -> Vector3:
+    means = [(float(dose.voxels[voi.mask].mean()), voi.mask) for voi in vois if voi.mask.any()]
+    where = max(means, key=lambda pair: pair[0])[1] if means else dose.voxels >= dose.voxels.max()
+    k, j, i = np.argwhere(where).mean(axis=0)
+    x, y, z = (dose.grid.lps_from_ijk @ [i, j, k, 1.0])[:3]
+    return float(x), float(y), float(z)
+
+
+def _draw_plane(axis: Axes, plane: Plane, colours: str, window: tuple[float, float]) -> Any:
+    return axis.imshow(
+        plane.pixels, cmap=colours, vmin=window[0], vmax=window[1], extent=plane.extent_mm, interpolation="nearest"
+    )
+
+
+def _draw_dose(axis: Axes, plane: Plane, top_gy: float) -> Any:
+    pixels: NDArray[Any] = np.asarray(plane.pixels, dtype=np.float32)
+    alpha = 0.65 * np.clip(pixels / (4 * SHOWN_FROM * top_gy), 0, 1) * (pixels >= SHOWN_FROM * top_gy)
+    return axis.imshow(
+        pixels,
+        cmap=DOSE_COLOURS,
+        vmin=0,
+        vmax=top_gy,
+        alpha=np.nan_to_num(alpha),
+        extent=plane.extent_mm,
+        interpolation="nearest",
+    )
+
+
+def _outline(axis: Axes, name: str, at_mm: Vector3, outlines: Sequence[tuple[str, Standing]]) -> None:
+    for (_, mask), colour in zip(outlines, _colours(len(outlines)), strict=True):
+        plane = mask.plane(name, at_mm)
+        if np.nan_to_num(plane.pixels).any():
+            left, right, bottom, top = plane.extent_mm
+            rows, columns = plane.pixels.shape
+            x = left + (np.arange(columns) + 0.5) * (right - left) / columns
+            y = top + (np.arange(rows) + 0.5) * (bottom - top) / rows
+            axis.contour(x, y, plane.pixels, levels=[0.5], colors=[colour], linewidths=1.2)
+
+
+def _label(axis: Axes, name: str, at_mm: Vector3 | None, shown: Standing) -> None:
+    left, right, top, bottom = PLANES[name]
+    for text, x, y in ((left, 0.02, 0.5), (right, 0.98, 0.5), (top, 0.5, 0.97), (bottom, 0.5, 0.03)):
+        axis.text(
+            x, y, text, transform=axis.transAxes, color="white", fontsize=12, ha="center", va="center", weight="bold"
+        )
+    (x0, x1), (y0, y1), (z0, z1) = shown.edges_mm
+    limits = {"axial": ((x0, x1), (y1, y0)), "coronal": ((x0, x1), (z0, z1)), "sagittal": ((y0, y1), (z0, z1))}[name]
+    axis.set(xlim=limits[0], ylim=limits[1], xticks=[], yticks=[], facecolor="black", aspect="equal")
+    position = {"axial": 2, "coronal": 1, "sagittal": 0}[name]
+    place = "maximum projection" if at_mm is None else f"{'xyz'[position]} = {at_mm[position]:.0f} mm"
+    axis.set_title(f"{name}, {place}", fontsize=10)
+    start = limits[0][0] + 0.06 * (limits[0][1] - limits[0][0])
+    height = limits[1][0] + 0.08 * (limits[1][1] - limits[1][0])
+    axis.plot([start, start + 100], [height, height], color="white", linewidth=2)
+    axis.text(start + 50, height, "10 cm", color="white", fontsize=8, ha="center", va="bottom")
+
+
+def _coarser(centres: NDArray[np.float64], values: NDArray[np.float64], most: int = 120) -> tuple[Any, Any]:
+    step = max(1, len(centres) // most)
+    usable = len(centres) // step * step
+    joined = values[:usable].reshape(-1, step).mean(axis=1)
+    return centres[:usable].reshape(-1, step).mean(axis=1), np.where(joined > 0, joined, np.nan)

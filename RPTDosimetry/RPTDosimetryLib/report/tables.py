@@ -1,0 +1,52 @@
+"""The organ table: as CSV for a spreadsheet, as text for a terminal."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from pathlib import Path
+
+from RPTDosimetryLib.evaluation.organ_table import OrganDose
+from RPTDosimetryLib.files import whole_file
+from RPTDosimetryLib.units import BQ_PER_MBQ, S_PER_H
+
+
+def write_organ_table(rows: Sequence[OrganDose], path: Path) -> None:
+    """One line a VOI, every figure of OrganDose with its unit in the column name, full precision."""
+    names = [f.name for f in fields(OrganDose)]
+    with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.writer(handle)
+        writer.writerow(names)
+        writer.writerows([_cell(getattr(row, name)) for name in names] for row in rows)
+
+
+def organ_table_text(rows: Iterable[OrganDose]) -> str:
+    """The figures a physician reads first, aligned; ã is the time-integrated activity coefficient."""
+    head = ("VOI", "volume", "mass", "Ã", "ã", "mean", "D98", "D50", "D2", "per activity")
+    unit = ("", "mL", "g", "MBq·h", "h", "Gy", "Gy", "Gy", "Gy", "Gy/GBq")
+    lines = [head, unit]
+    for row in rows:
+        figures = (
+            *(row.volume_ml, row.mass_g, row.tia_bq_s / BQ_PER_MBQ / S_PER_H, _hours(row.tia_coefficient_s)),
+            *(row.mean_gy, row.d98_gy, row.d50_gy, row.d2_gy, row.gy_per_gbq),
+        )
+        lines.append((row.name, *("–" if f is None else f"{f:.4g}" for f in figures)))
+    return aligned(lines)
+
+
+def aligned(lines: Sequence[Sequence[str]]) -> str:
+    """Columns of text, the first to the left and the others to the right."""
+    widths = [max(len(line[c]) for line in lines) for c in range(len(lines[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(w) if c == 0 else cell.rjust(w) for c, (cell, w) in enumerate(zip(line, widths, strict=True)))
+        for line in lines
+    )
+
+
+def _hours(seconds: float | None) -> float | None:
+    return None if seconds is None else seconds / S_PER_H
+
+
+def _cell(value: object) -> object:
+    return repr(value) if isinstance(value, float) else value

@@ -196,6 +196,17 @@ class KineticFit:
     parameter_se: Mapping[str, float] = field(default_factory=dict)
     aicc: float | None = None
     warnings: tuple[str, ...] = ()
+    alternatives: tuple[KineticFit, ...] = ()  # the other fits of the same curve, where a choice was made
+
+
+@dataclass(frozen=True)
+class ActivitySeries:
+    """Quantitative images of one therapy cycle on ONE grid: activity concentration [Bq/mL] at scan time."""
+
+    activities: tuple[Image, ...]
+    time_s: NDArray[np.float64]  # since administration, one for each image
+    nuclide: str
+    lambda_phys_per_s: float
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""A patient who exists only as parameters: anatomy, kinetics and images whose truth is known exactly."""

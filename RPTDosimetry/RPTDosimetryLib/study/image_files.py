@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
-from RPTDosimetryLib.errors import ImageFileError
+from RPTDosimetryLib.errors import ImageFileError, ReportError
 from RPTDosimetryLib.files import whole_file
 from RPTDosimetryLib.grid import grid_of, sitk_image
 from RPTDosimetryLib.records import Image
@@ -55,8 +57,28 @@ def write_image(image: Image, path: Path) -> None:
     voxels = image.voxels.astype(np.float32) if image.voxels.dtype == np.float64 else image.voxels
     out = sitk_image(voxels, image.grid)
     out.SetMetaData("unit", image.unit)
+    if path.suffix.lower() == ".mhd":
+        _write_header_and_raw(out, path)
+        return
     with whole_file(path) as temporary:
-        try:
-            sitk.WriteImage(out, str(temporary), useCompression=True)
-        except RuntimeError as error:
-            raise OSError(str(error).strip().splitlines()[-1].strip()) from error
+        _write(out, temporary)
+
+
+def _write(image: sitk.Image, path: Path) -> None:
+    try:
+        sitk.WriteImage(image, str(path), useCompression=True)
+    except RuntimeError as error:
+        raise OSError(str(error).strip().splitlines()[-1].strip()) from error
+
+
+def _write_header_and_raw(image: sitk.Image, path: Path) -> None:
+    """An MHD names its voxel file: both are written under their final names elsewhere, then moved, header last."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".writing-", dir=path.parent) as temporary:
+            _write(image, Path(temporary) / path.name)
+            for part in sorted(Path(temporary).iterdir(), key=lambda part: part.name == path.name):
+                part.chmod(0o644)
+                os.replace(part, path.parent / part.name)
+    except OSError as error:
+        raise ReportError(f"{path} could not be written ({error}). Free some space or choose another place.") from error

@@ -161,12 +161,13 @@ def evaluations(name: str) -> tuple[str, ...]:
 
 def canonical_name(name: str) -> str:
     """Symbol-number, as in Lu-177, from 177Lu, LU177, lu-177, ^177^Lutetium, Lutetium 177; empty where none fits."""
-    letters = "".join(re.findall(r"[A-Za-z]+", name))
-    numbers = re.findall(r"\d+", name)
-    if len(numbers) != 1 or not letters or re.search(r"[^\w\s^\-\[\]()]", name):
+    text = re.sub(r"[\s^_\[\]()-]+", "", name)
+    match = re.fullmatch(r"(?P<a>\d+m?)(?P<e>[A-Za-z]+)|(?P<f>[A-Za-z]+)(?P<b>\d+m?)", text)
+    if match is None:
         return ""
-    symbol = _ELEMENT_NAMES.get(letters.lower(), letters.capitalize())
-    return f"{symbol}-{int(numbers[0])}"
+    element = match["e"] or match["f"]
+    symbol = _ELEMENT_NAMES.get(element.lower(), element.capitalize())
+    return f"{symbol}-{match['a'] or match['b']}"
 
 
 def _energy(lines: Sequence[Line]) -> float:

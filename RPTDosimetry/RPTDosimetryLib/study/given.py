@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, ClassVar
 
 from RPTDosimetryLib.errors import ConfigurationError
 from RPTDosimetryLib.study.activity_units import read_unit
 
 DECAY_REFERENCES = ("NONE", "START", "ADMIN")
+#: Read by pydantic when a configuration file is checked: a mistyped key is an error.
+_STRICT = {"extra": "forbid"}
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,8 @@ class TimePointGiven:
     decay_correction: what the values as stored are corrected to: NONE (mean over the acquisition), START, ADMIN.
     ct: a name (as for match) of the CT series that lies on this SPECT, where the frames of reference do not say so.
     """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
 
     match: int | str
     time_h: float | None = None
@@ -54,6 +59,8 @@ class StudyGiven:
     decay_correction: for every time point that has no value of its own in time_points. ignore: names (as
     TimePointGiven.match) of files, folders or series to leave out.
     """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
 
     nuclide: str | None = None
     administered_activity_mbq: float | None = None

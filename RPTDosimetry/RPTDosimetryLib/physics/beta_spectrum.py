@@ -59,7 +59,7 @@ def fermi_function(energy_kev: NDArray[np.float64], branch: BetaBranch, k: int =
     """F_(k−1)(Z, E) of a point nucleus, (n,), up to a constant that does not depend on k's wave or E's scale.
 
     F_(k−1) = [k (2k−1)!!]² 4^k (2pR)^(2(γ_k−k)) e^(πη) |Γ(γ_k + iη)|² / Γ(1 + 2γ_k)², γ_k² = k² − (αZ)², η = αZW/p.
-    Behrens and Bühring 1982, eq. 4.31.
+    Behrens and Bühring 1982, chapter 4.
     """
     w = 1.0 + energy_kev / ELECTRON_MASS_KEV
     p = np.sqrt(w * w - 1.0)

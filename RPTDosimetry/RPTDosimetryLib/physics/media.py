@@ -54,8 +54,9 @@ class MediaScheme:
         if not indices or len(set(indices)) != len(indices) or not all(0 <= index <= 255 for index in indices):
             raise PhysicsDataError(f"Media scheme {self.name!r}: give each medium its own index between 0 and 255.")
         ranges = [medium.hu_range for medium in self.media if medium.hu_range is not None]
-        for (low, high), following in zip(ranges, [*ranges[1:], None], strict=True):
-            if not low < high or (following is not None and high != following[0]):
+        for position, (low, high) in enumerate(ranges):
+            follows = position == 0 or ranges[position - 1][1] == low
+            if not low < high or not follows:
                 raise PhysicsDataError(
                     f"Media scheme {self.name!r}: HU ranges must follow one another without gap or overlap; "
                     f"[{low:g}, {high:g}) does not."

@@ -177,7 +177,7 @@ def _energy(lines: Sequence[Line]) -> float:
 
 def _spectrum(betas: tuple[BetaBranch, ...]) -> BetaSpectrum:
     end_point = max(branch.end_point_kev for branch in betas)
-    # Quadratic spacing: the density starts and ends like a power of E, and low energies matter to the quantiles.
+    # Denser at low energies, where the density is largest and curved most.
     energy = np.linspace(0.0, 1.0, _GRID_POINTS) ** 1.5 * end_point
     density = np.zeros_like(energy)
     for branch in betas:

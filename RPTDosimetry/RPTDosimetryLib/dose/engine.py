@@ -1,0 +1,141 @@
+"""The door to all dose engines: their protocol, their registry and compute_dose."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from RPTDosimetryLib import dose as dose_room
+from RPTDosimetryLib.errors import CancelledError, DoseError
+from RPTDosimetryLib.grid import require_same_grid
+from RPTDosimetryLib.records import Cancelled, DoseMap, PatientMap, Progress, TiaMap, never, silent
+
+#: Share of the decays that may lie in air before a result says so.
+TIA_IN_AIR_WORTH_SAYING = 1e-3
+
+
+@dataclass(frozen=True)
+class DoseSettings:
+    """Choices of all engines; each engine reads its own and states them in the method line.
+
+    ssv_material, ssv_density_g_per_cm3: the one kernel of ssv. msv_unscaled: the papers' plain form, whole kernels at
+    reference density without the rule D_e·ρ_ref/ρ.
+    """
+
+    engine: str = "msv8"
+    ssv_material: str = "soft_tissue"
+    ssv_density_g_per_cm3: float = 1.04
+    msv_unscaled: bool = False
+
+
+@dataclass(frozen=True)
+class DoseTask:
+    """What an engine is given: checked input on one grid, the settings, and ways to report and to stop."""
+
+    tia: TiaMap
+    patient: PatientMap
+    nuclide: str
+    settings: DoseSettings
+    progress: Progress = silent
+    cancelled: Cancelled = never
+
+    def step(self, fraction: float, text: str) -> None:
+        """Report, or raise CancelledError when the user asked to stop."""
+        if self.cancelled():
+            raise CancelledError("The dose calculation was stopped; nothing was written.")
+        self.progress(fraction, text)
+
+
+@dataclass(frozen=True)
+class EngineResult:
+    """Dose per voxel [Gy, float32 (z, y, x)] and the line that says how it came about."""
+
+    dose_gy: np.ndarray
+    method: str
+    warnings: tuple[str, ...] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+Engine = Callable[[DoseTask], EngineResult]
+_ENGINES: dict[str, Engine] = {}
+
+
+def dose_engine(name: str) -> Callable[[Engine], Engine]:
+    """Register a function as the engine ``name``; a file of this room that does so is found by itself."""
+
+    def register(engine: Engine) -> Engine:
+        _ENGINES[name] = engine
+        return engine
+
+    return register
+
+
+def engine_names() -> tuple[str, ...]:
+    """All engines of this installation, in alphabetical order."""
+    for module in pkgutil.iter_modules(dose_room.__path__):
+        importlib.import_module(f"{dose_room.__name__}.{module.name}")
+    return tuple(sorted(_ENGINES))
+
+
+def compute_dose(
+    tia: TiaMap,
+    patient: PatientMap,
+    nuclide: str,
+    settings: DoseSettings,
+    progress: Progress = silent,
+    cancelled: Cancelled = never,
+) -> DoseMap:
+    """Absorbed dose [Gy] on the grid of the TIA map; air voxels (medium 0) get 0 Gy.
+
+    Raises DoseError (unknown engine, NaN or negative TIA, no activity at all, tissue without density),
+    GridMismatchError (patient map on another grid), PhysicsDataError (unknown nuclide), CancelledError.
+    """
+    known = engine_names()
+    if settings.engine not in known:
+        raise DoseError(f"There is no dose engine {settings.engine!r}. Choose one of: {', '.join(known)}.")
+    _check(tia, patient)
+    task = DoseTask(tia, patient, nuclide, settings, progress, cancelled)
+    task.step(0.0, f"Dose by {settings.engine}")
+    result = _ENGINES[settings.engine](task)
+    air_gray = np.where(patient.medium > 0, result.dose_gy, np.float32(0.0))
+    return DoseMap(
+        image=tia.image.with_voxels(air_gray.astype(np.float32, copy=False), "Gy"),
+        engine=settings.engine,
+        method=f"{result.method} Density: {patient.source}. Air voxels: 0 Gy.",
+        nuclide=nuclide,
+        warnings=(*tia.warnings, *patient.warnings, *result.warnings, *_tia_in_air(tia, patient)),
+        parameters=result.parameters,
+    )
+
+
+def _check(tia: TiaMap, patient: PatientMap) -> None:
+    require_same_grid(tia.image.grid, patient.density.grid, "Time-integrated activity and density")
+    if tia.image.unit != "Bq·s":
+        raise DoseError(f"The TIA map is in {tia.image.unit!r}, not in Bq·s per voxel. Integrate the activity first.")
+    lowest, highest = float(tia.image.voxels.min()), float(tia.image.voxels.max())
+    if not (np.isfinite(lowest) and np.isfinite(highest)):
+        raise DoseError("The TIA map holds voxels that are NaN or infinite. Repair the map first.")
+    if lowest < 0.0:
+        negative = int(np.count_nonzero(tia.image.voxels < 0.0))
+        raise DoseError(
+            f"The TIA map holds {negative} negative voxels (lowest {lowest:.4g} Bq·s): decays cannot be negative. "
+            "Check the images and the time-activity model."
+        )
+    if highest == 0.0:
+        raise DoseError("The TIA map is zero everywhere: no activity, no dose. Check that the right image was given.")
+    density = patient.density.voxels
+    if not np.isfinite(density).all() or bool((density[patient.medium > 0] <= 0.0).any()):
+        raise DoseError("The density map holds tissue voxels of zero, negative or undefined density. Check the CT.")
+
+
+def _tia_in_air(tia: TiaMap, patient: PatientMap) -> tuple[str, ...]:
+    total = float(tia.image.voxels.sum(dtype=np.float64))
+    in_air = float(tia.image.voxels[patient.medium == 0].sum(dtype=np.float64)) / total
+    if in_air < TIA_IN_AIR_WORTH_SAYING:
+        return ()
+    return (f"{100 * in_air:.2g} % of the decays lie in voxels of air, where no dose is given.",)

@@ -1,0 +1,156 @@
+"""Voxel S value engines: one kernel for the whole patient (ssv) or one per medium with the density rule (msv8)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import scipy.ndimage
+from numpy.typing import NDArray
+
+from RPTDosimetryLib.dose.convolution import Box, convolve, source_spectrum
+from RPTDosimetryLib.dose.engine import DoseTask, EngineResult, dose_engine
+from RPTDosimetryLib.grid import Grid, Vector3
+from RPTDosimetryLib.physics.nuclides import nuclide
+
+if TYPE_CHECKING:
+    from RPTDosimetryLib.transport.voxel_kernels import VoxelSKernel
+
+
+@dataclass(frozen=True)
+class MediumKernel:
+    """The kernel of one medium of the scheme at its reference density, and the box of voxels where it occurs."""
+
+    index: int
+    voxels: int
+    box: Box
+    kernel: VoxelSKernel
+
+
+@dose_engine("ssv")
+def single_voxel_s(task: DoseTask) -> EngineResult:
+    """D = Ã ⊗ (S_electron + S_photon) with one kernel, whatever the density of the patient."""
+    settings = task.settings
+    kernel = kernel_for(task, settings.ssv_material, settings.ssv_density_g_per_cm3)
+    task.step(0.3, f"Convolving with {kernel.material}")
+    octant = kernel.total
+    dose_gy = convolve(source_spectrum(task.tia.image.voxels, octant.shape), octant)
+    method = (
+        f"SSV: one {kernel.nuclide} kernel of {kernel.material} at {kernel.density_g_per_cm3:g} g/cm3, unscaled; "
+        f"{_reach(kernel)}."
+    )
+    return EngineResult(np.maximum(dose_gy, 0.0), method, parameters={"kernels": [_stated(kernel)]})
+
+
+@dose_engine("msv8")
+def multiple_voxel_s(task: DoseTask) -> EngineResult:
+    """D = (ρ_ref/ρ)·(Ã ⊗ S_electron,m) + Ã ⊗ S_photon,m where medium m is; unscaled: D = Ã ⊗ (S_e + S_p),m.
+
+    Lee et al. 2018 give the plain form; the electron part scales because its range is far below a voxel, so that the
+    energy stays in the voxel and only its mass changes (docs/physics/voxel-s.md).
+    """
+    media = _kernels(task)
+    unscaled = task.settings.msv_unscaled
+    dose_gy = _unscaled_dose(task, media) if unscaled else _scaled_dose(task, media)
+    named = ", ".join(f"{m.kernel.material} {m.kernel.density_g_per_cm3:g}" for m in media)
+    rule = "kernels as they are (unscaled)" if unscaled else "electron part times ρ_ref/ρ_voxel, photon part as it is"
+    largest = max((m.kernel for m in media), key=lambda kernel: kernel.electron.size)
+    method = (
+        f"MSV with the {len(media)} media of {task.patient.scheme} that occur (kernel, g/cm3: {named}), "
+        f"{largest.nuclide}; {rule}; {_reach(largest)}."
+    )
+    parameters = {"kernels": [{**_stated(m.kernel), "voxels": m.voxels} for m in media], "unscaled": unscaled}
+    return EngineResult(dose_gy, method, parameters=parameters)
+
+
+def kernel_for(task: DoseTask, material: str, density_g_per_cm3: float | None = None) -> VoxelSKernel:
+    """The kernel of a material for the voxels and the extent of the task's image, from the cache where possible.
+
+    density_g_per_cm3: None for the reference density of the point kernel.
+    """
+    from RPTDosimetryLib.transport.kernel_cache import cached_voxel_s_kernel
+    from RPTDosimetryLib.transport.point_kernel_library import point_kernel
+    from RPTDosimetryLib.transport.voxel_kernels import photon_reach
+
+    grid = task.tia.image.grid
+    point = point_kernel(nuclide(task.nuclide).name, material)
+    density = point.reference_density_g_per_cm3 if density_g_per_cm3 is None else density_g_per_cm3
+    voxel_mm = _sides_mm(grid)
+    return cached_voxel_s_kernel(point, density, voxel_mm, reach_photon=photon_reach(voxel_mm, grid.shape_zyx))
+
+
+def _kernels(task: DoseTask) -> list[MediumKernel]:
+    """Only the media that occur; air has none."""
+    from RPTDosimetryLib.physics.media import media_of
+
+    medium = task.patient.medium
+    counts = np.bincount(medium.ravel(), minlength=2)
+    boxes = scipy.ndimage.find_objects(medium)
+    names = media_of(task.patient.scheme)
+    found = []
+    for index in np.flatnonzero(counts):
+        if index == 0:
+            continue
+        task.step(0.3 * index / counts.size, f"Kernel of {names[index].name}")
+        kernel = kernel_for(task, names[index].name)
+        found.append(MediumKernel(int(index), int(counts[index]), boxes[index - 1], kernel))
+    return found
+
+
+def _scaled_dose(task: DoseTask, media: list[MediumKernel]) -> NDArray[np.float32]:
+    tia, density = task.tia.image.voxels, task.patient.density.voxels
+    near = source_spectrum(tia, _largest([m.kernel.electron for m in media]))
+    far = source_spectrum(tia, _largest([m.kernel.photon for m in media]))
+    dose_gy = np.zeros(tia.shape, dtype=np.float32)
+    for done, m in enumerate(media):
+        task.step(0.3 + 0.7 * done / len(media), f"Convolving with {m.kernel.material}")
+        here = task.patient.medium[m.box] == m.index
+        electron = convolve(near, m.kernel.electron, m.box)
+        photon = convolve(far, m.kernel.photon, m.box)
+        scale = np.float32(m.kernel.density_g_per_cm3) / density[m.box][here]
+        dose_gy[m.box][here] = np.maximum(electron[here] * scale + photon[here], 0.0)
+    return dose_gy
+
+
+def _unscaled_dose(task: DoseTask, media: list[MediumKernel]) -> NDArray[np.float32]:
+    tia = task.tia.image.voxels
+    octants = [m.kernel.total for m in media]
+    source = source_spectrum(tia, _largest(octants))
+    dose_gy = np.zeros(tia.shape, dtype=np.float32)
+    for done, (m, octant) in enumerate(zip(media, octants, strict=True)):
+        task.step(0.3 + 0.7 * done / len(media), f"Convolving with {m.kernel.material}")
+        here = task.patient.medium[m.box] == m.index
+        dose_gy[m.box][here] = np.maximum(convolve(source, octant, m.box)[here], 0.0)
+    return dose_gy
+
+
+def _largest(octants: list[NDArray[np.float64]]) -> tuple[int, ...]:
+    return tuple(np.max([octant.shape for octant in octants], axis=0).tolist())
+
+
+def _sides_mm(grid: Grid) -> Vector3:
+    """Voxel sides without the rounding noise of headers, so that equal scans share their kernels."""
+    x, y, z = (round(mm, 5) for mm in grid.spacing_mm)
+    return x, y, z
+
+
+def _reach(kernel: VoxelSKernel) -> str:
+    parts = []
+    for name, octant in (("electrons", kernel.electron), ("photons", kernel.photon)):
+        reach = [n - 1 for n in octant.shape[::-1]]
+        far_mm = max(r * mm for r, mm in zip(reach, kernel.voxel_mm, strict=True))
+        parts.append(f"{name} {reach[0]}×{reach[1]}×{reach[2]} voxels ({far_mm:.0f} mm)")
+    return "reach " + ", ".join(parts)
+
+
+def _stated(kernel: VoxelSKernel) -> dict[str, object]:
+    return {
+        "nuclide": kernel.nuclide,
+        "material": kernel.material,
+        "density_g_per_cm3": kernel.density_g_per_cm3,
+        "voxel_mm": list(kernel.voxel_mm),
+        "self_mgy_per_mbq_s": float(kernel.electron[0, 0, 0] + kernel.photon[0, 0, 0]) * 1e9,
+        "electron_reach_voxels": [n - 1 for n in kernel.electron.shape[::-1]],
+        "photon_reach_voxels": [n - 1 for n in kernel.photon.shape[::-1]],
+    }

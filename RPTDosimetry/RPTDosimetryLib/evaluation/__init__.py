@@ -1,0 +1,1 @@
+"""What a dose map says about volumes: organ table, dose-volume histograms."""

@@ -1,0 +1,155 @@
+"""One row a volume: volume, mass, time-integrated activity and absorbed dose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from RPTDosimetryLib.errors import EvaluationError, VoiError
+from RPTDosimetryLib.evaluation.dvh import dose_at_volume_gy, dvh
+from RPTDosimetryLib.grid import require_same_grid
+from RPTDosimetryLib.records import Administration, DoseMap, Image, PatientMap, TiaMap, Voi
+from RPTDosimetryLib.units import BQ_PER_GBQ
+
+
+@dataclass(frozen=True)
+class OrganDose:
+    """Dose to one volume. mean_gy = Σ m_i D_i / Σ m_i (energy per mass); mean_plain_gy is the plain voxel mean.
+
+    Air voxels (medium 0) count in volume_ml and tia_bq_s but not in mass and dose; air_ml says how much they are.
+    None: the mass where no density is known, ã and Gy/GBq where the administered activity is not.
+    """
+
+    name: str
+    kind: str
+    voxels: int
+    volume_ml: float
+    air_ml: float
+    mass_g: float | None
+    tia_bq_s: float
+    tia_coefficient_s: float | None
+    mean_gy: float
+    mean_plain_gy: float
+    d2_gy: float
+    d50_gy: float
+    d98_gy: float
+    minimum_gy: float
+    maximum_gy: float
+    gy_per_gbq: float | None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DoseSummary:
+    """The dose figures of a set of voxels; mean_gy is mass-weighted where densities are given, else the plain mean."""
+
+    mass_g: float | None
+    mean_gy: float
+    mean_plain_gy: float
+    d2_gy: float
+    d50_gy: float
+    d98_gy: float
+    minimum_gy: float
+    maximum_gy: float
+
+
+def organ_doses(
+    dose: DoseMap, vois: Sequence[Voi], patient: PatientMap, tia: TiaMap, administration: Administration
+) -> list[OrganDose]:
+    """Rows in the order of the volumes. ã = Ã/A0 [s]; Gy/GBq per administered activity.
+
+    Raises GridMismatchError when a map or mask lies on another grid, VoiError for a mask without tissue voxels.
+    """
+    require_same_grid(dose.image.grid, patient.density.grid, "Dose and density")
+    require_same_grid(dose.image.grid, tia.image.grid, "Dose and time-integrated activity")
+    return [_organ_dose(dose, voi, patient, tia, administration.administered_activity_bq) for voi in vois]
+
+
+def _organ_dose(
+    dose: DoseMap, voi: Voi, patient: PatientMap, tia: TiaMap, administered_activity_bq: float | None
+) -> OrganDose:
+    require_same_grid(dose.image.grid, voi.grid, f"Dose and the mask of {voi.name}")
+    voxels = int(np.count_nonzero(voi.mask))
+    tissue = voi.mask & (patient.medium > 0)
+    air = voxels - int(np.count_nonzero(tissue))
+    if voxels in {0, air}:
+        what = "is empty" if voxels == 0 else "holds only air"
+        raise VoiError(f"The mask of {voi.name} {what}: no dose can be given. Draw it again or leave it out.")
+    summary = dose_summary(dose.image.voxels[tissue], patient.density.voxels[tissue], voi.grid.voxel_volume_ml)
+    tia_bq_s = float(tia.image.voxels[voi.mask].sum(dtype=np.float64))
+    a0_bq = administered_activity_bq
+    warnings = (f"{voi.name}: {air} of {voxels} voxels are air and left out of its dose.",) if air else ()
+    return OrganDose(
+        name=voi.name,
+        kind=voi.kind,
+        voxels=voxels,
+        volume_ml=voi.volume_ml,
+        air_ml=air * voi.grid.voxel_volume_ml,
+        tia_bq_s=tia_bq_s,
+        tia_coefficient_s=None if a0_bq is None else tia_bq_s / a0_bq,
+        gy_per_gbq=None if a0_bq is None else summary.mean_gy / (a0_bq / BQ_PER_GBQ),
+        warnings=warnings,
+        **vars(summary),
+    )
+
+
+def dose_summary(
+    dose_gy: NDArray[np.floating], density_g_per_cm3: NDArray[np.floating] | None, voxel_volume_ml: float
+) -> DoseSummary:
+    """Dose figures of a set of voxels of equal volume; densities in the same order, or None where unknown."""
+    doses = np.asarray(dose_gy, dtype=np.float64).ravel()
+    plain = float(doses.mean()) if doses.size else float("nan")
+    mass_g, mean = None, plain
+    if density_g_per_cm3 is not None:
+        masses_g = np.asarray(density_g_per_cm3, dtype=np.float64).ravel() * voxel_volume_ml
+        mass_g = float(masses_g.sum())
+        if not (masses_g >= 0).all() or mass_g <= 0:
+            raise EvaluationError("A volume has voxels of negative density or no mass at all. Check the density map.")
+        mean = float((masses_g * doses).sum() / mass_g)
+    d2, d50, d98 = (dose_at_volume_gy(doses, percent) for percent in (2.0, 50.0, 98.0))
+    return DoseSummary(mass_g, mean, plain, d2, d50, d98, float(doses.min()), float(doses.max()))
+
+
+def dvh_answer(
+    dose: Image, labels: Image, density: Image | None = None, names: Mapping[int, str] | None = None
+) -> dict[str, Any]:
+    """Dose figures and DVH of every label above 0, as plain numbers for JSON.
+
+    mean_gy is mass-weighted where a density map is given (mean_weighting says so). Raises GridMismatchError on
+    different grids, VoiError when no label is set, EvaluationError for labels that are not whole numbers.
+    """
+    require_same_grid(dose.grid, labels.grid, "Dose and labels")
+    if density is not None:
+        require_same_grid(dose.grid, density.grid, "Dose and density")
+    numbers = np.unique(labels.voxels)
+    if not np.array_equal(numbers, np.round(numbers)) or numbers[0] < 0:
+        raise EvaluationError("The label map holds values that are not whole numbers from 0 up. Give a label map.")
+    chosen = [int(n) for n in numbers if n > 0]
+    if not chosen:
+        raise VoiError("The label map holds no label above 0: no volume to evaluate.")
+    return {
+        "unit": "Gy",
+        "mean_weighting": "voxel volume (no density given)" if density is None else "voxel mass",
+        "bins": "cumulative: fraction of the volume with at least dose_gy; differential: fraction per Gy between edges",
+        "volumes": [_label_answer(dose, labels.voxels == n, density, n, (names or {}).get(n, str(n))) for n in chosen],
+    }
+
+
+def _label_answer(dose: Image, mask: NDArray[np.bool_], density: Image | None, label: int, name: str) -> dict[str, Any]:
+    volume_ml = dose.grid.voxel_volume_ml
+    summary = dose_summary(dose.voxels[mask], None if density is None else density.voxels[mask], volume_ml)
+    histogram = dvh(dose.voxels[mask], volume_ml, name)
+    return {
+        "label": label,
+        "name": name,
+        "voxels": int(np.count_nonzero(mask)),
+        "volume_ml": histogram.volume_ml,
+        **vars(summary),
+        "dose_gy": histogram.dose_gy.tolist(),
+        "cumulative": histogram.cumulative.tolist(),
+        "differential_per_gy": histogram.differential_per_gy.tolist(),
+    }

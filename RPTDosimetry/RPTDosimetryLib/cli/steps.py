@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from RPTDosimetryLib.cli.terminal import print_json, print_warnings, shown_progress
+from RPTDosimetryLib.cli.terminal import print_json, print_warnings, rows_text, shown_progress
 from RPTDosimetryLib.dose.engine import engine_names
 from RPTDosimetryLib.tia.registry import model_names
 
@@ -49,14 +49,16 @@ def kernels(
     as_json: Json = False,
 ) -> None:
     """Voxel S values of a nuclide in a medium, by our own Monte Carlo, with standard errors."""
-    from RPTDosimetryLib.transport.kernel_answer import kernel_answer, kernel_table
+    from RPTDosimetryLib.transport.kernel_answer import kernel_answer
+    from RPTDosimetryLib.transport.point_kernel_library import point_kernel
 
     with shown_progress(quiet=as_json) as progress:
-        answer = kernel_answer(nuclide, material, density, voxel_mm, extent, progress)
+        answer = kernel_answer(point_kernel(nuclide, material, progress=progress), density, voxel_mm, extent)
     if as_json:
         print_json(answer)
-    else:
-        print(kernel_table(answer))
+        return
+    print(f"{answer['nuclide']} in {answer['medium']}, voxel {answer['voxel_mm']} mm, S in {answer['unit']}")
+    print(rows_text(("ijk", "S", "se", "S_electron", "S_photon"), answer["kernel"]))
 
 
 def curve(
@@ -91,9 +93,11 @@ def dose(
     as_json: Json = False,
 ) -> None:
     """A dose map from maps, no study needed."""
+    from RPTDosimetryLib.dose.engine import DoseSettings
     from RPTDosimetryLib.pipeline import DoseRequest, dose_from_maps
 
-    request = DoseRequest(tia, hu, density, material, materials_json, nuclide, engine.value, msv_unscaled)
+    settings = DoseSettings(engine=engine.value, msv_unscaled=msv_unscaled)
+    request = DoseRequest(tia, hu, density, material, materials_json, nuclide, settings)
     with shown_progress(quiet=as_json) as progress:
         answer = dose_from_maps(request, out, progress)
     if as_json:
@@ -110,7 +114,7 @@ def dvh(
     as_json: Json = False,
 ) -> None:
     """Dose-volume histogram and dose figures of each label."""
-    from RPTDosimetryLib.evaluation.dvh_answer import dvh_answer, dvh_table
+    from RPTDosimetryLib.evaluation.organ_table import dvh_answer
     from RPTDosimetryLib.study.image_files import read_image
 
     answer = dvh_answer(
@@ -119,4 +123,6 @@ def dvh(
     if as_json:
         print_json(answer)
     else:
-        print(dvh_table(answer))
+        print(f"Dose in {answer['unit']}, means weighted by {answer['mean_weighting']}")
+        columns = ("name", "volume_ml", "mass_g", "mean_gy", "mean_plain_gy", "d98_gy", "d50_gy", "d2_gy", "maximum_gy")
+        print(rows_text(columns, answer["volumes"]))

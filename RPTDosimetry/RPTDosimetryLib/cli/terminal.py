@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,6 +12,7 @@ from tqdm import tqdm
 from RPTDosimetryLib.errors import DosimetryError
 from RPTDosimetryLib.records import Progress
 from RPTDosimetryLib.report.provenance import json_text
+from RPTDosimetryLib.report.tables import aligned
 
 #: The exit code of every expected failure; 1 is left for defects, which show their traceback.
 EXPECTED_FAILURE = 2
@@ -68,3 +69,14 @@ def print_warnings(warnings: Iterable[str]) -> None:
     """Each warning once, on standard error."""
     for warning in dict.fromkeys(warnings):
         print(f"warning: {warning}", file=sys.stderr)
+
+
+def rows_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
+    """Chosen columns of an answer's rows as aligned text."""
+    return aligned([tuple(columns), *(tuple(_figure(row[column]) for column in columns) for row in rows)])
+
+
+def _figure(value: Any) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -85,9 +85,9 @@ def save_dvh(dvhs: Sequence[Dvh], path: Path, title: str) -> None:
     figure = _figure(12.0, 5.6)
     cumulative, differential = figure.subplots(1, 2)
     for dvh, colour in zip(dvhs, _colours(len(dvhs)), strict=True):
-        cumulative.plot(dvh.edges_gy, 100 * dvh.cumulative_fraction, color=colour, label=dvh.name, linewidth=1.6)
-        centres = 0.5 * (dvh.edges_gy[1:] + dvh.edges_gy[:-1])
-        coarse_gy, coarse = _coarser(centres, dvh.differential_fraction_per_gy)
+        cumulative.plot(dvh.dose_gy, 100 * dvh.cumulative, color=colour, label=dvh.name, linewidth=1.6)
+        centres = 0.5 * (dvh.dose_gy[1:] + dvh.dose_gy[:-1])
+        coarse_gy, coarse = _coarser(centres, dvh.differential_per_gy)
         differential.plot(coarse_gy, coarse, color=colour, linewidth=1.2)
     cumulative.set(xlabel="Absorbed dose [Gy]", ylabel="Volume receiving at least this dose [%]", ylim=(0, 101))
     differential.set(xlabel="Absorbed dose [Gy]", ylabel="Volume share per dose [1/Gy]", yscale="log")

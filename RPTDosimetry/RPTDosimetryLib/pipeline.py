@@ -1,0 +1,111 @@
+"""The story: from a folder of SPECT/CT files to absorbed dose, one function a step, with progress and cancel."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from RPTDosimetryLib.calibration.consistency import require_consistent_activity
+from RPTDosimetryLib.configuration import RunSettings
+from RPTDosimetryLib.dose.engine import DoseSettings, compute_dose
+from RPTDosimetryLib.errors import DoseError
+from RPTDosimetryLib.evaluation.organ_table import organ_doses
+from RPTDosimetryLib.files import whole_folder
+from RPTDosimetryLib.physics.nuclides import nuclide
+from RPTDosimetryLib.records import ActivitySeries, Administration, Cancelled, Progress, RegisteredStudy, TiaMap
+from RPTDosimetryLib.records import never, silent
+from RPTDosimetryLib.registration.patient_map import patient_map_from_maps, patient_map_of
+from RPTDosimetryLib.registration.register import register
+from RPTDosimetryLib.report.outcome import Outcome
+from RPTDosimetryLib.report.provenance import sha256_of_files
+from RPTDosimetryLib.report.results import RunResults, write_results
+from RPTDosimetryLib.study.complete import require_complete
+from RPTDosimetryLib.study.image_files import read_image, write_image
+from RPTDosimetryLib.study.read_study import read_study
+from RPTDosimetryLib.tia.integrate import fit_vois, integrate
+from RPTDosimetryLib.vois.delineate import delineate
+
+
+def compute(folder: Path, settings: RunSettings, progress: Progress = silent, cancelled: Cancelled = never) -> Outcome:
+    """Read, check, register, delineate, integrate and compute the dose of one study. Nothing is written."""
+    progress(0.0, "Reading the study")
+    study = read_study(folder, settings.study)
+    require_complete(study)
+    lambda_phys_per_s = _lambda_phys_per_s(study.administration)
+    checks = require_consistent_activity(study, lambda_phys_per_s)
+    registered = register(study, settings.registration, _part(progress, 0.15, 0.45), cancelled)
+    patient = patient_map_of(registered, settings.density)
+    vois = delineate(registered, patient, settings.vois)
+    series = _series(registered, lambda_phys_per_s)
+    curves = fit_vois(series, vois, settings.tia)
+    tia = integrate(series, vois, settings.tia, _part(progress, 0.55, 0.65), cancelled)
+    dose = compute_dose(tia, patient, series.nuclide, settings.dose, _part(progress, 0.65, 0.9), cancelled)
+    rows = organ_doses(dose, vois, patient, tia, study.administration)
+    return Outcome(registered, patient, vois, curves, tia, dose, tuple(rows), checks)
+
+
+def run(
+    folder: Path, settings: RunSettings, out: Path, progress: Progress = silent, cancelled: Cancelled = never
+) -> RunResults:
+    """Compute, and write maps, table, histograms, figures and provenance to ``out``: all of them or none."""
+    outcome = compute(folder, settings, _part(progress, 0.0, 0.85), cancelled)
+    files = {file for point in outcome.registered.study.time_points for file in point.files}
+    with whole_folder(out) as temporary:
+        write_results(outcome, temporary, sha256_of_files(files, folder), settings, _part(progress, 0.85, 1.0))
+    progress(1.0, "Done")
+    return RunResults(out, outcome.organ_doses, outcome.warnings, outcome)
+
+
+@dataclass(frozen=True)
+class DoseRequest:
+    """A dose map from maps: TIA [Bq·s per voxel], and HU or density with optional media."""
+
+    tia: Path
+    hu: Path | None
+    density: Path | None
+    material: Path | None
+    materials_json: Path | None
+    nuclide: str
+    settings: DoseSettings
+
+
+def dose_from_maps(request: DoseRequest, out: Path, progress: Progress = silent) -> dict[str, Any]:
+    """Write the dose map and return how it was made. Raises DosimetryError children; nothing half-written."""
+    progress(0.0, "Reading maps")
+    tia = TiaMap(read_image(request.tia, "Bq·s"), "given", 0.0)
+    if (request.hu is None) == (request.density is None):
+        raise DoseError("Give either --hu or --density: the density of the patient is needed once.")
+    patient = patient_map_from_maps(tia.image.grid, request.hu, request.density, request.material, request.materials_json)
+    dose = compute_dose(tia, patient, nuclide(request.nuclide).name, request.settings, _part(progress, 0.1, 0.9))
+    write_image(dose.image, out)
+    progress(1.0, "Done")
+    return {
+        "out": out,
+        "engine": dose.engine,
+        "method": dose.method,
+        "nuclide": dose.nuclide,
+        "unit": "Gy",
+        "total_tia_bq_s": float(tia.image.voxels.sum(dtype=np.float64)),
+        "mean_gy": float(dose.image.voxels[patient.medium > 0].mean(dtype=np.float64)),
+        "max_gy": float(dose.image.voxels.max()),
+        "warnings": dose.warnings,
+    }
+
+
+def _lambda_phys_per_s(administration: Administration) -> float:
+    known = nuclide(administration.nuclide or "")
+    return math.log(2) / (administration.half_life_s or known.half_life_s)
+
+
+def _series(registered: RegisteredStudy, lambda_phys_per_s: float) -> ActivitySeries:
+    times = np.array([point.time_s for point in registered.study.time_points], dtype=np.float64)
+    name = nuclide(registered.study.administration.nuclide or "").name
+    return ActivitySeries(registered.activity, times, name, lambda_phys_per_s)
+
+
+def _part(progress: Progress, start: float, end: float) -> Progress:
+    return lambda fraction, text: progress(start + (end - start) * fraction, text)

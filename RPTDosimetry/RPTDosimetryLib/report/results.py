@@ -1,0 +1,153 @@
+"""The folder of results: maps, table, histograms, figures, and the record of how they were made."""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from RPTDosimetryLib.evaluation.dvh import Dvh, dvh
+from RPTDosimetryLib.evaluation.organ_table import OrganDose
+from RPTDosimetryLib.records import Image, Progress
+from RPTDosimetryLib.report.figures import activity_backdrop, ct_backdrop, save_curves, save_dose_overlay, save_dvh
+from RPTDosimetryLib.report.outcome import Outcome
+from RPTDosimetryLib.report.provenance import json_text, provenance_record, sha256_of_files
+from RPTDosimetryLib.report.tables import write_organ_table
+from RPTDosimetryLib.study.image_files import write_image
+
+DOSE, TIA, DENSITY, VOIS = "dose_gy.nrrd", "tia_bq_s.nrrd", "density_g_per_cm3.nrrd", "vois.nrrd"
+TABLE, HISTOGRAMS, PROVENANCE = "organ_doses.csv", "dvh.csv", "provenance.json"
+OVERLAY, DVH_FIGURE, CURVES = "dose_overlay.png", "dvh.png", "curves.png"
+
+
+@dataclass(frozen=True)
+class RunResults:
+    """Where the results are, and the figures a caller wants at once."""
+
+    folder: Path
+    organ_doses: tuple[OrganDose, ...]
+    warnings: tuple[str, ...]
+    outcome: Outcome
+
+    @property
+    def dose_map(self) -> Path:
+        """The absorbed-dose map [Gy]."""
+        return self.folder / DOSE
+
+    def answer(self) -> dict[str, Any]:
+        """JSON-ready: organ doses, files and warnings."""
+        return {
+            "organ_doses": self.organ_doses,
+            "method": self.outcome.dose.method,
+            "files": {name.split(".")[0]: self.folder / name for name in _described()},
+            "warnings": self.warnings,
+        }
+
+    def where(self) -> str:
+        """One line a file: what it is and where."""
+        return "\n".join(f"{text:28} {self.folder / name}" for name, text in _described().items())
+
+
+def write_results(outcome: Outcome, folder: Path, sources: Mapping[str, str], settings: Any, progress: Progress) -> None:
+    """Write every file into ``folder``. sources: SHA-256 of the study's files by their name in the study folder."""
+    started = time.monotonic()
+    dose, backdrop = outcome.dose, _backdrop(outcome)
+    title = f"{dose.nuclide}, engine {dose.engine}"
+    steps: dict[str, Callable[[], None]] = {
+        "Writing maps": lambda: _write_maps(outcome, folder),
+        "Writing tables": lambda: _write_tables(outcome, folder),
+        "Drawing the dose": lambda: save_dose_overlay(dose, backdrop, outcome.vois, folder / OVERLAY),
+        "Drawing histograms": lambda: save_dvh(_dvhs(outcome), folder / DVH_FIGURE, f"Dose-volume histograms, {title}"),
+        "Drawing curves": lambda: save_curves(outcome.curves, folder / CURVES, "Time-activity curves"),
+    }
+    for number, (text, step) in enumerate(steps.items()):
+        progress(number / len(steps), text)
+        step()
+    written = sha256_of_files([f for f in folder.iterdir() if f.is_file()], folder)
+    stated = {**_steps(outcome), "writing_s": round(time.monotonic() - started, 2)}
+    record = provenance_record(sources, settings, stated, written, outcome.warnings)
+    (folder / PROVENANCE).write_text(json_text(record) + "\n", encoding="utf-8")
+
+
+def _described() -> dict[str, str]:
+    return {
+        DOSE: "Absorbed dose [Gy]",
+        TIA: "Time-integrated activity",
+        DENSITY: "Density used",
+        VOIS: "Volumes of interest",
+        TABLE: "Organ table",
+        HISTOGRAMS: "Dose-volume histograms",
+        OVERLAY: "Figure: dose over anatomy",
+        DVH_FIGURE: "Figure: DVH",
+        CURVES: "Figure: curves",
+        PROVENANCE: "Provenance",
+    }
+
+
+def _backdrop(outcome: Outcome) -> Any:
+    ct = outcome.registered.reference.ct
+    return activity_backdrop(outcome.registered.reference.spect) if ct is None else ct_backdrop(ct)
+
+
+def _write_maps(outcome: Outcome, folder: Path) -> None:
+    write_image(outcome.dose.image, folder / DOSE)
+    write_image(outcome.tia.image, folder / TIA)
+    write_image(outcome.patient.density, folder / DENSITY)
+    labels = np.zeros(outcome.dose.image.grid.shape_zyx, dtype=np.uint8)
+    for number, voi in reversed(list(enumerate(outcome.vois, start=1))):
+        labels[voi.mask] = number  # the first VOI in the table wins where two overlap
+    write_image(Image(labels, outcome.dose.image.grid, "1"), folder / VOIS)
+
+
+def _write_tables(outcome: Outcome, folder: Path) -> None:
+    write_organ_table(outcome.organ_doses, folder / TABLE)
+    with (folder / HISTOGRAMS).open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.writer(handle)
+        writer.writerow(("name", "dose_gy", "cumulative_fraction", "cumulative_ml"))
+        for histogram in _dvhs(outcome):
+            rows = zip(histogram.dose_gy, histogram.cumulative, histogram.cumulative_ml, strict=True)
+            writer.writerows((histogram.name, f"{d:.6g}", f"{c:.6g}", f"{v:.6g}") for d, c, v in rows)
+
+
+def _dvhs(outcome: Outcome) -> Sequence[Dvh]:
+    tissue = outcome.patient.medium > 0
+    volume_ml = outcome.dose.image.grid.voxel_volume_ml
+    return [dvh(outcome.dose.image.voxels[voi.mask & tissue], volume_ml, voi.name) for voi in outcome.vois]
+
+
+def _steps(outcome: Outcome) -> dict[str, Any]:
+    registered, dose = outcome.registered, outcome.dose
+    return {
+        "administration": registered.study.administration,
+        "time_points": [
+            {"time_s": p.time_s, "unit": p.spect.unit, "decay_correction": p.decay_correction, "grid": str(p.spect.grid)}
+            for p in registered.study.time_points
+        ],
+        "registration": {"reference": registered.reference_index + 1, "alignments": registered.alignments},
+        "density": {"source": outcome.patient.source, "scheme": outcome.patient.scheme},
+        "vois": [
+            {"label": n, "name": v.name, "kind": v.kind, "source": v.source} for n, v in enumerate(outcome.vois, start=1)
+        ],
+        "tia": {
+            "model": outcome.tia.model,
+            "extrapolated_fraction": outcome.tia.extrapolated_fraction,
+            "curves": {
+                name: {
+                    "time_s": curve.time_s,
+                    "activity_bq": curve.activity_bq,
+                    "model": fit.model,
+                    "tia_bq_s": fit.tia_bq_s,
+                    "tia_se_bq_s": fit.tia_se_bq_s,
+                    "parameters": fit.parameters,
+                    "extrapolated_fraction": fit.extrapolated_fraction,
+                }
+                for name, (curve, fit) in outcome.curves.items()
+            },
+        },
+        "dose": {"engine": dose.engine, "method": dose.method, "nuclide": dose.nuclide, "parameters": dose.parameters},
+    }

@@ -28,7 +28,7 @@ class Trunk:
 
 
 def spine_y_mm(p: TorsoParameters, z: Field | float) -> Field:
-    """Height y [mm] of the middle of the vertebral bodies: forward in the lumbar spine, backward in chest and sacrum."""
+    """Height y of the middle of the vertebrae [mm]: forward in the lumbar spine, backward in chest and sacrum."""
     z = np.asarray(z, dtype=np.float32)
     lordosis = p.lordosis_mm * np.exp(-(((z + 45.0) / 75.0) ** 2))
     return np.asarray(p.half_depth_mm * 0.42 - lordosis + 16.0 / (1.0 + np.exp((z + 135.0) / 14.0)), dtype=np.float32)

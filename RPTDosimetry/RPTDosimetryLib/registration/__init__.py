@@ -1,0 +1,1 @@
+"""Every time point and the CT on one grid."""

@@ -40,7 +40,7 @@ class DensitySettings:
         return HuCurve("own calibration", self.hu_curve, "settings") if self.hu_curve is not None else SCHNEIDER_2000
 
 
-def map_patient(registered: RegisteredStudy, settings: DensitySettings | None = None) -> PatientMap:
+def patient_map_of(registered: RegisteredStudy, settings: DensitySettings | None = None) -> PatientMap:
     """The patient on the dose grid: by the reference's CT, another time point's moved with its SPECT, or the SPECT."""
     chosen = settings or DensitySettings()
     if registered.reference.ct is not None:

@@ -1,169 +1,131 @@
-"""Every time point of a study on the grid of one of them, rigidly aligned."""
+"""Rigid SPECT-SPECT alignment by mutual information."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import dataclass
+from typing import Final, Literal
 
 import numpy as np
+import SimpleITK as sitk
 from numpy.typing import NDArray
+from scipy import ndimage
 
-from RPTDosimetryLib.errors import CancelledError, ConfigurationError, RegistrationError
-from RPTDosimetryLib.grid import resample
-from RPTDosimetryLib.records import Alignment, Cancelled, Image, Progress, RegisteredStudy, Study, never, silent
-from RPTDosimetryLib.registration.body import body_outline
-from RPTDosimetryLib.registration.conservative import MovedActivity, as_transform, move_activity
-from RPTDosimetryLib.registration.quality import correlation, mean_displacement_mm, mutual_information, rotation_deg
-from RPTDosimetryLib.registration.rigid_search import RigidSettings, align_rigid
-from RPTDosimetryLib.registration.working_grid import coarser
+from RPTDosimetryLib.errors import CancelledError, RegistrationError
+from RPTDosimetryLib.grid import Vector3, sitk_image
+from RPTDosimetryLib.records import Cancelled, Image, never
+from RPTDosimetryLib.registration.working_grid import coarser, working_grid
 
 Method = Literal["rigid", "none"]
+#: Coarse to fine: shrink factors on the working grid, and σ of the smoothing [mm].
+SHRINK: Final = (4, 2, 1)
+SMOOTHING_MM: Final = (8.0, 4.0, 2.0)
+#: The metric looks at the body and this much around it.
+MARGIN_MM: Final = 15.0
 
 
 @dataclass(frozen=True)
 class RegistrationSettings:
-    """Method "none" takes the images as already aligned. reference: index of the time point that stays, or None.
+    """Method "none" takes the images as already aligned. reference: number of the time point that stays, from 1.
 
-    None chooses the first time point with a CT (its contours and density then need no moving), otherwise the first.
-    minimum_mutual_information [nats, see quality.py] and minimum_correlation: an alignment below both has found nothing
-    in common. cut_warning: share of activity outside the reference grid from which a warning is given.
+    reference None chooses the first time point with a CT (its contours and density then need no moving), otherwise the
+    first. sampling is the share of body voxels looked at (1 = all); seed makes it repeatable. A result beyond
+    maximum_shift_mm (mean over the body) or maximum_turn_deg counts as failed, as patients are laid down again within
+    centimetres and degrees; so does one below minimum_mutual_information [nats, see quality.py] or minimum_correlation.
+    cut_warning: share of activity outside the reference grid from which a warning is given.
     """
 
     method: Method = "rigid"
     reference: int | None = None
-    rigid: RigidSettings = field(default_factory=RigidSettings)
+    histogram_bins: int = 48
+    sampling: float = 0.3
+    iterations: int = 80
+    seed: int = 1
+    maximum_shift_mm: float = 120.0
+    maximum_turn_deg: float = 25.0
     minimum_mutual_information: float = 0.10
     minimum_correlation: float = 0.40
     cut_warning: float = 0.01
 
 
-def register(
-    study: Study,
-    settings: RegistrationSettings | None = None,
-    progress: Progress = silent,
-    cancelled: Cancelled = never,
-) -> RegisteredStudy:
-    """Align every time point with the reference and resample its concentration; total activity is kept.
+def align_rigid(
+    fixed: Image, moving: Image, body: NDArray[np.bool_], settings: RegistrationSettings, cancelled: Cancelled = never
+) -> NDArray[np.float64]:
+    """Find moving_from_fixed (4×4, LPS mm) of greatest mutual information over ``body``, a mask on the working grid.
 
-    SPECT images must be Bq/mL. Raises RegistrationError, naming the time point, when an image has no activity, is not
-    in Bq/mL, or no trustworthy alignment was found; CancelledError.
+    Mattes' metric on the square root of concentration (which keeps the faint body beside hot lesions), at about
+    4.8 mm, coarse to fine, from two starts: no shift, and the centres of activity laid on each other; the better one at
+    the coarsest level goes on. Mattes et al., IEEE Trans Med Imaging 22:120 (2003). Raises RegistrationError when the
+    optimiser fails, CancelledError.
     """
-    chosen = settings or RegistrationSettings()
-    _require_activity(study)
-    index = reference_index(study, chosen)
-    fixed = study.time_points[index].spect
-    body = body_outline([coarser(fixed)])
-    moved: list[MovedActivity] = []
-    alignments: list[Alignment] = []
-    for number, point in enumerate(study.time_points):
+    grid = working_grid(fixed.grid)
+    near = ndimage.distance_transform_edt(~body, sampling=grid.spacing_mm[::-1])
+    mask = sitk_image((near < MARGIN_MM).astype(np.uint8), grid)
+    images = _working_image(fixed), _working_image(moving)
+    starts: list[Vector3] = [(0.0, 0.0, 0.0)]
+    between = _centre_of_activity(moving) - _centre_of_activity(fixed)
+    if np.linalg.norm(between) > 10.0:
+        starts.append((float(between[0]), float(between[1]), float(between[2])))
+    found: list[tuple[float, sitk.Euler3DTransform]] = []
+    for start in starts:
+        transform = sitk.Euler3DTransform()
+        transform.SetCenter(fixed.grid.centre_mm)
+        transform.SetTranslation(start)
+        found.append(_optimise(images, mask, transform, settings, slice(0, 1)))
         if cancelled():
             raise CancelledError("Registration was stopped.")
-        progress(number / len(study.time_points), f"Aligning time point {number + 1} of {len(study.time_points)}")
-        try:
-            matrix = np.eye(4)
-            if number != index and chosen.method == "rigid":
-                matrix = align_rigid(fixed, point.spect, body, chosen.rigid, cancelled)
-            judged = _judged(fixed, point.spect, matrix, body, chosen)
-            moved.append(move_activity(point.spect, matrix, fixed.grid))
-            alignments.append(replace(judged, rescaled_by=moved[-1].rescaled_by, cut_fraction=moved[-1].cut_fraction))
-        except RegistrationError as error:
-            raise RegistrationError(
-                f"Time point {number + 1} could not be aligned with time point {index + 1}: {error} Look at both "
-                'images; if they are already aligned, set registration method = "none".'
-            ) from error
-    progress(1.0, "Time points aligned")
-    seen = np.logical_and.reduce([m.seen for m in moved])
-    registered = RegisteredStudy(study, index, fixed.grid, tuple(m.image for m in moved), tuple(alignments), seen)
-    return replace(registered, warnings=_warnings(registered, body, chosen))
+    coarse = min(found, key=lambda pair: pair[0])[1]
+    return _matrix(_optimise(images, mask, coarse, settings, slice(1, None))[1])
 
 
-def reference_index(study: Study, settings: RegistrationSettings) -> int:
-    """The time point that stays: as set, otherwise the first with a CT, otherwise the first."""
-    count = len(study.time_points)
-    if settings.reference is not None:
-        if not 0 <= settings.reference < count:
-            raise ConfigurationError(
-                f"Reference time point {settings.reference + 1} does not exist: the study has {count}. "
-                f"Choose 1 to {count}."
-            )
-        return settings.reference
-    return next((n for n, point in enumerate(study.time_points) if point.ct is not None), 0)
+def _optimise(
+    images: tuple[sitk.Image, sitk.Image],
+    mask: sitk.Image,
+    start: sitk.Euler3DTransform,
+    settings: RegistrationSettings,
+    levels: slice,
+) -> tuple[float, sitk.Euler3DTransform]:
+    """Negative mutual information and the transform (``start``, moved) after some of the resolution levels."""
+    method = sitk.ImageRegistrationMethod()
+    method.SetMetricAsMattesMutualInformation(settings.histogram_bins)
+    if settings.sampling < 1.0 and levels.start:
+        method.SetMetricSamplingStrategy(method.REGULAR)
+        method.SetMetricSamplingPercentage(settings.sampling, settings.seed)
+    method.SetMetricFixedMask(mask)
+    method.SetInterpolator(sitk.sitkLinear)
+    method.SetOptimizerAsRegularStepGradientDescent(4.0, 0.01, settings.iterations, 0.5)
+    method.SetOptimizerScalesFromPhysicalShift()
+    method.SetShrinkFactorsPerLevel(SHRINK[levels])
+    method.SetSmoothingSigmasPerLevel(SMOOTHING_MM[levels])
+    method.SmoothingSigmasAreSpecifiedInPhysicalUnitsOn()
+    method.SetInitialTransform(start, True)
+    try:
+        method.Execute(*images)
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise RegistrationError(f"the search for an alignment broke off ({reason})") from error
+    return float(method.GetMetricValue()), start
 
 
-def _require_activity(study: Study) -> None:
-    if not study.time_points:
-        raise RegistrationError("The study has no time point to align. Read a folder that holds SPECT images.")
-    for number, point in enumerate(study.time_points, start=1):
-        if point.spect.unit != "Bq/mL":
-            raise RegistrationError(
-                f"Time point {number} is in {point.spect.unit}, not Bq/mL: calibrate it before it is aligned."
-            )
-        if not (point.spect.voxels > 0).any():
-            raise RegistrationError(f"Time point {number} holds no activity: check the image, or leave it out.")
+def _matrix(transform: sitk.Euler3DTransform) -> NDArray[np.float64]:
+    matrix = np.eye(4)
+    matrix[:3, :3] = np.reshape(transform.GetMatrix(), (3, 3))
+    matrix[:3, 3] = transform.TransformPoint((0.0, 0.0, 0.0))
+    return matrix
 
 
-def _judged(
-    fixed: Image, moving: Image, matrix: NDArray[np.float64], body: NDArray[np.bool_], settings: RegistrationSettings
-) -> Alignment:
-    """The alignment with its figures over the body, a mask on the working grid. Raises RegistrationError."""
-    rest, coarse = coarser(fixed), coarser(moving)
-    root_rest = np.sqrt(np.clip(rest.voxels, 0.0, None))
-    root_before = np.sqrt(np.clip(resample(coarse.voxels, coarse.grid, rest.grid), 0.0, None))
-    moved = resample(coarse.voxels, coarse.grid, rest.grid, moving_from_fixed=as_transform(matrix))
-    root_after = np.sqrt(np.clip(moved, 0.0, None))
-    alignment = Alignment(
-        moving_from_fixed=matrix,
-        method=settings.method,
-        mutual_information_before=mutual_information(root_rest, root_before, body),
-        mutual_information_after=mutual_information(root_rest, root_after, body),
-        correlation_before=correlation(root_rest, root_before, body),
-        correlation_after=correlation(root_rest, root_after, body),
-        displacement_mm=mean_displacement_mm(matrix, body, rest.grid),
-        rotation_deg=rotation_deg(matrix),
-    )
-    if settings.method != "none" and fixed is not moving:
-        _require_trustworthy(alignment, settings)
-    return alignment
+def _working_image(image: Image) -> sitk.Image:
+    coarse = coarser(image)
+    return sitk_image(_compressed(coarse), coarse.grid)
 
 
-def _require_trustworthy(found: Alignment, settings: RegistrationSettings) -> None:
-    limits = settings.rigid
-    if found.displacement_mm > limits.maximum_shift_mm or found.rotation_deg > limits.maximum_turn_deg:
-        raise RegistrationError(
-            f"the best match lies {found.displacement_mm:.0f} mm and {found.rotation_deg:.0f}° away, more than a "
-            f"patient moves (limits {limits.maximum_shift_mm:.0f} mm, {limits.maximum_turn_deg:.0f}°)."
-        )
-    if (
-        found.mutual_information_after < settings.minimum_mutual_information
-        or found.correlation_after < settings.minimum_correlation
-    ):
-        raise RegistrationError(
-            f"the images have little in common (mutual information {found.mutual_information_after:.2f} nats, "
-            f"correlation {found.correlation_after:.2f}; at least {settings.minimum_mutual_information:.2f} and "
-            f"{settings.minimum_correlation:.2f} are asked for)."
-        )
-    if found.mutual_information_after < 0.98 * found.mutual_information_before:
-        raise RegistrationError(
-            f"the alignment found is worse than none (mutual information {found.mutual_information_after:.3f} after, "
-            f"{found.mutual_information_before:.3f} before)."
-        )
+def _compressed(image: Image) -> NDArray[np.float32]:
+    voxels = np.clip(image.voxels, 0.0, None)
+    top = np.percentile(voxels[voxels > 0], 99.0) if (voxels > 0).any() else 1.0
+    return np.sqrt(np.clip(voxels / top, 0.0, 1.5)).astype(np.float32)
 
 
-def _warnings(registered: RegisteredStudy, body: NDArray[np.bool_], settings: RegistrationSettings) -> tuple[str, ...]:
-    warnings = []
-    for number, alignment in enumerate(registered.alignments, start=1):
-        if alignment.cut_fraction > settings.cut_warning:
-            warnings.append(
-                f"Time point {number}: {100 * alignment.cut_fraction:.1f} % of its activity lies outside the field of "
-                f"view of time point {registered.reference_index + 1} and is left out."
-            )
-    seen = coarser(Image(registered.seen.astype(np.float32), registered.grid, "1")).voxels > 0.5
-    unseen = float((body & ~seen).sum()) / max(1, int(body.sum()))
-    if unseen > 0.001:
-        warnings.append(
-            f"{100 * unseen:.1f} % of the body lies outside the field of view of at least one time point; its activity "
-            "counts as 0 there, so curves in those voxels are not complete."
-        )
-    if settings.method == "none" and len(registered.activity) > 1:
-        warnings.append('Registration method "none": the time points were taken as already aligned.')
-    return tuple(warnings)
+def _centre_of_activity(image: Image) -> NDArray[np.float64]:
+    """LPS [mm] of the mean position weighted by the square root of concentration."""
+    weight = _compressed(coarser(image))
+    kji = ndimage.center_of_mass(weight)
+    return np.asarray((working_grid(image.grid).lps_from_ijk @ [*kji[::-1], 1.0])[:3])

@@ -1,0 +1,1 @@
+"""Organs and lesions as masks on the dose grid."""

@@ -1,0 +1,243 @@
+"""Volumes of interest of a registered study: contours and label maps as masks on the dose grid."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatch
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from RPTDosimetryLib.errors import CancelledError, ConfigurationError, VoiError
+from RPTDosimetryLib.grid import Grid
+from RPTDosimetryLib.records import (
+    Cancelled,
+    Contours,
+    Image,
+    PatientMap,
+    Progress,
+    RegisteredStudy,
+    Voi,
+    never,
+    silent,
+)
+from RPTDosimetryLib.vois.body import body_voi
+from RPTDosimetryLib.vois.contours import draw_contours, mask_of_same_volume
+from RPTDosimetryLib.vois.label_map import label_volumes_ml, labels_on
+
+Kind = Literal["organ", "lesion", "region"]
+#: Names that clinics give to lesions; digits and punctuation count as spaces, case does not count.
+LESION_PATTERN: Final = r"\b(lesion|tumou?r|metas|mets?\b|gtv|nodule|hcc)"
+#: Share of a structure outside the image, or of volume lost by resampling, from which it is said.
+SAID_FROM: Final = 0.005
+LOST_VOLUME: Final = 0.05
+
+
+@dataclass(frozen=True)
+class VoiSettings:
+    """include and exclude: names with * and ? as wildcards, upper and lower case alike; include empty takes all.
+
+    lesion_pattern: regular expression that makes a structure a lesion, searched in its name with digits and punctuation
+    as spaces, in lower case. body: add the whole body as a VOI. structures_from: number of the time point (from 1)
+    whose contours or labels are used; None takes the reference's, or the first that has any, moved by its registration.
+    """
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    lesion_pattern: str = LESION_PATTERN
+    body: bool = True
+    structures_from: int | None = None
+
+
+def delineate(
+    registered: RegisteredStudy,
+    patient: PatientMap,
+    settings: VoiSettings | None = None,
+    progress: Progress = silent,
+    cancelled: Cancelled = never,
+) -> tuple[Voi, ...]:
+    """Every structure as a mask on the dose grid; overlaps are allowed and said in the VOIs' warnings.
+
+    Contours keep their volume to half a voxel (see contours.py); label maps go by majority (see label_map.py). Raises
+    VoiError when a structure is empty on the grid or lies outside it.
+    """
+    chosen = settings or VoiSettings()
+    vois = list(_structures(registered, chosen, progress, cancelled))
+    vois = _with_unique_names(vois)
+    vois = [_said_where_cut(voi, registered.seen) for voi in vois]
+    vois = _said_where_overlapping(vois)
+    if chosen.body:
+        vois.append(body_voi(patient, registered.seen))
+    progress(1.0, f"{len(vois)} volumes of interest")
+    return tuple(vois)
+
+
+def kind_of(name: str, lesion_pattern: str = LESION_PATTERN) -> Kind:
+    """Lesion when the pattern is found in the name, otherwise organ. Raises ConfigurationError for a broken pattern."""
+    words = re.sub(r"[\W\d_]+", " ", name.lower())
+    try:
+        return "lesion" if re.search(lesion_pattern, words) else "organ"
+    except re.error as error:
+        raise ConfigurationError(f"vois.lesion_pattern is not a regular expression ({error}).") from error
+
+
+def voi_from_contours(contours: Contours, grid: Grid, source: str, kind: Kind) -> Voi:
+    """One structure as a mask of the same volume. Raises VoiError when no voxel of the grid belongs to it."""
+    drawn = draw_contours(contours, grid)
+    inside_ml = drawn.volume_ml * (1.0 - drawn.outside_fraction)
+    if drawn.outside_fraction > 0.999:
+        raise VoiError(
+            f"{source}: structure {contours.name} lies outside the dose grid. Check its frame of reference, or exclude "
+            "it."
+        )
+    mask = mask_of_same_volume(drawn.fraction, grid.voxel_volume_ml, inside_ml)
+    if not mask.any():
+        raise VoiError(
+            f"{source}: structure {contours.name} holds {drawn.volume_ml:.2g} mL, less than half a voxel of the dose "
+            f"grid ({grid.voxel_volume_ml:.2g} mL): its mask is empty. Exclude it, or use a finer grid."
+        )
+    warnings = list(drawn.warnings)
+    if drawn.outside_fraction > SAID_FROM:
+        warnings.append(
+            f"{contours.name}: {100 * drawn.outside_fraction:.1f} % of its volume lies outside the image and is left "
+            "out."
+        )
+    return Voi(contours.name, mask, grid, kind, source, tuple(warnings))
+
+
+def vois_from_labels(
+    labels: Image, names: dict[int, str], grid: Grid, source: str, lesion_pattern: str = LESION_PATTERN
+) -> list[Voi]:
+    """One VOI a label in ``names``. Raises VoiError when a label has no voxel on the grid."""
+    there = labels_on(labels, grid)
+    volumes_ml = label_volumes_ml(labels)
+    vois = []
+    for number, name in sorted(names.items()):
+        mask = there == number
+        if not mask.any():
+            where = (
+                f"{volumes_ml[number]:.2g} mL on its own grid" if number in volumes_ml else "no voxel in the label map"
+            )
+            raise VoiError(
+                f"{source}: label {number} ({name}) is empty on the dose grid ({where}). Exclude it, or check the map."
+            )
+        voi = Voi(name, mask, grid, kind_of(name, lesion_pattern), source)
+        change = voi.volume_ml / volumes_ml[number] - 1.0
+        if abs(change) > LOST_VOLUME:
+            text = f"{name}: resampling the label map changes its volume by {100 * change:+.0f} %."
+            voi = replace(voi, warnings=(text,))
+        vois.append(voi)
+    return vois
+
+
+def _structures(
+    registered: RegisteredStudy, settings: VoiSettings, progress: Progress, cancelled: Cancelled
+) -> Iterator[Voi]:
+    number = _source_time_point(registered, settings)
+    if number is None:
+        return
+    point = registered.study.time_points[number]
+    moving_from_fixed = np.asarray(registered.alignments[number].moving_from_fixed)
+    note = "" if number == registered.reference_index else ", moved with its SPECT"
+    wanted = [c for c in point.structures if _wanted(c.name, settings)]
+    for done, contours in enumerate(wanted):
+        if cancelled():
+            raise CancelledError("Delineation was stopped.")
+        progress(done / (len(wanted) + 1), f"Drawing {contours.name}")
+        moved = _moved(contours, moving_from_fixed)
+        kind = kind_of(contours.name, settings.lesion_pattern)
+        yield voi_from_contours(moved, registered.grid, f"contours of time point {number + 1}{note}", kind)
+    if point.labels is not None:
+        labels = _moved_labels(point.labels, moving_from_fixed)
+        present = label_volumes_ml(labels)
+        names = {n: registered.study.label_names.get(n, f"label {n}") for n in present}
+        names = {n: name for n, name in names.items() if _wanted(name, settings)}
+        source = f"label map of time point {number + 1}{note}"
+        yield from vois_from_labels(labels, names, registered.grid, source, settings.lesion_pattern)
+
+
+def _source_time_point(registered: RegisteredStudy, settings: VoiSettings) -> int | None:
+    points = registered.study.time_points
+    if settings.structures_from is not None:
+        if not 1 <= settings.structures_from <= len(points):
+            raise ConfigurationError(f"vois.structures_from = {settings.structures_from}: the study has {len(points)}.")
+        return settings.structures_from - 1
+    order = [registered.reference_index, *range(len(points))]
+    return next((n for n in order if points[n].structures or points[n].labels is not None), None)
+
+
+def _wanted(name: str, settings: VoiSettings) -> bool:
+    low = name.lower()
+    if any(fnmatch(low, pattern.lower()) for pattern in settings.exclude):
+        return False
+    return not settings.include or any(fnmatch(low, pattern.lower()) for pattern in settings.include)
+
+
+def _moved(contours: Contours, moving_from_fixed: NDArray[np.float64]) -> Contours:
+    if np.allclose(moving_from_fixed, np.eye(4), atol=1e-9):
+        return contours
+    back = np.linalg.inv(moving_from_fixed)
+    return replace(contours, polygons_mm=tuple(p @ back[:3, :3].T + back[:3, 3] for p in contours.polygons_mm))
+
+
+def _moved_labels(labels: Image, moving_from_fixed: NDArray[np.float64]) -> Image:
+    if np.allclose(moving_from_fixed, np.eye(4), atol=1e-9):
+        return labels
+    back = np.linalg.inv(moving_from_fixed)
+    grid = labels.grid
+    origin = (back @ [*grid.origin_mm, 1.0])[:3]
+    direction = back[:3, :3] @ np.reshape(grid.direction, (3, 3))
+    moved = Grid(grid.shape_zyx, grid.spacing_mm, (origin[0], origin[1], origin[2]), tuple(direction.ravel()))
+    return Image(labels.voxels, moved, labels.unit)
+
+
+def _with_unique_names(vois: Sequence[Voi]) -> list[Voi]:
+    seen: dict[str, int] = {}
+    unique = []
+    for voi in vois:
+        seen[voi.name] = seen.get(voi.name, 0) + 1
+        if seen[voi.name] == 1:
+            unique.append(voi)
+            continue
+        name = f"{voi.name} ({seen[voi.name]})"
+        unique.append(
+            replace(voi, name=name, warnings=(*voi.warnings, f"A second structure {voi.name} is called {name}."))
+        )
+    return unique
+
+
+def _said_where_cut(voi: Voi, seen: NDArray[np.bool_]) -> Voi:
+    warnings = list(voi.warnings)
+    unseen = float(np.count_nonzero(voi.mask & ~seen)) / max(1, int(np.count_nonzero(voi.mask)))
+    if unseen > SAID_FROM:
+        warnings.append(
+            f"{voi.name}: {100 * unseen:.1f} % of it lies outside the field of view of at least one time point, where "
+            "its activity counts as 0."
+        )
+    if voi.mask[0].any() or voi.mask[-1].any():
+        warnings.append(f"{voi.name} reaches the first or last slice of the dose grid and may be cut there.")
+    return replace(voi, warnings=tuple(warnings))
+
+
+def _said_where_overlapping(vois: Sequence[Voi]) -> list[Voi]:
+    if not vois:
+        return []
+    layers = np.zeros(vois[0].mask.shape, dtype=np.uint16)
+    for voi in vois:
+        layers += voi.mask
+    shared = np.flatnonzero(layers.ravel() > 1)
+    inside = [voi.mask.ravel()[shared] for voi in vois]
+    said = []
+    for n, voi in enumerate(vois):
+        partners = []
+        if inside[n].any():
+            for m, other in enumerate(vois):
+                both = int(np.count_nonzero(inside[n] & inside[m])) if m != n else 0
+                if both:
+                    partners.append(f"{other.name} ({both * voi.grid.voxel_volume_ml:.3g} mL)")
+        text = (f"{voi.name} overlaps {', '.join(partners)}: those voxels count in both.",) if partners else ()
+        said.append(replace(voi, warnings=voi.warnings + text))
+    return said

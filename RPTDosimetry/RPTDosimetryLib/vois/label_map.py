@@ -1,0 +1,56 @@
+"""A label map of any grid on the dose grid: each voxel goes to the label that fills most of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from RPTDosimetryLib.errors import VoiError
+from RPTDosimetryLib.grid import Grid, resample_mean
+from RPTDosimetryLib.records import Image
+
+
+def labels_on(labels: Image, onto: Grid) -> NDArray[np.int32]:
+    """Label of each voxel of ``onto``: the one with the largest share of it, background (0) included.
+
+    On the same grid the labels themselves. Raises VoiError for labels that are not whole numbers of 0 or more.
+    """
+    whole = np.rint(labels.voxels).astype(np.int32)
+    if whole.min() < 0 or (labels.voxels.dtype.kind == "f" and not np.allclose(whole, labels.voxels, atol=1e-3)):
+        raise VoiError("The label map holds negative or broken numbers: whole labels from 0 are needed.")
+    if labels.grid.same_as(onto):
+        return whole
+    best = np.full(onto.shape_zyx, 0.0, dtype=np.float32)
+    filled = np.zeros(onto.shape_zyx, dtype=np.float32)
+    result = np.zeros(onto.shape_zyx, dtype=np.int32)
+    for number, box in enumerate(ndimage.find_objects(whole), start=1):
+        if box is None:
+            continue
+        share = _share(whole, labels.grid, (number, box), onto)
+        filled += share
+        better = share > best
+        result[better], best[better] = number, share[better]
+    result[best <= np.clip(1.0 - filled, 0.0, 1.0)] = 0
+    return result
+
+
+def label_volumes_ml(labels: Image) -> Mapping[int, float]:
+    """Volume of each label on its own grid [mL]."""
+    numbers, counts = np.unique(np.rint(labels.voxels).astype(np.int64), return_counts=True)
+    volume_ml = labels.grid.voxel_volume_ml
+    return {int(n): float(c) * volume_ml for n, c in zip(numbers, counts, strict=True) if n != 0}
+
+
+def _share(
+    whole: NDArray[np.int32], grid: Grid, label: tuple[int, tuple[slice, ...]], onto: Grid
+) -> NDArray[np.float32]:
+    """Share of each voxel of ``onto`` that one label fills, from the label's bounding box only."""
+    number, box = label
+    grown = tuple(slice(max(0, s.start - 1), min(n, s.stop + 1)) for s, n in zip(box, whole.shape, strict=True))
+    corner = (grid.lps_from_ijk @ [grown[2].start, grown[1].start, grown[0].start, 1.0])[:3]
+    part = whole[grown] == number
+    small = Grid(part.shape, grid.spacing_mm, (corner[0], corner[1], corner[2]), grid.direction)
+    return resample_mean(part.astype(np.float32), small, onto)

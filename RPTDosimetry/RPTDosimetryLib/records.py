@@ -224,7 +224,8 @@ class PatientMap:
     """What dose engines need of the patient: density and medium, voxel by voxel, on the TIA grid.
 
     medium: index into the scheme's media (0 = air: no dose). source says where the density comes from (CT curve, given
-    map, or assumed), and is printed with every result.
+    map, or assumed), and is printed with every result. media: the physics.media.MediaScheme itself where it is not one
+    of the named ones (a file of the user); None stands for the named one.
     """
 
     density: Image  # g/cm3
@@ -232,6 +233,7 @@ class PatientMap:
     scheme: str
     source: str
     warnings: tuple[str, ...] = ()
+    media: Any = None
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import struct
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pydicom
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.uid import UID
 
 from RPTDosimetryLib.errors import StudyError
@@ -22,6 +24,22 @@ CT = "1.2.840.10008.5.1.4.1.1.2"
 RTSTRUCT = "1.2.840.10008.5.1.4.1.1.481.3"
 DICOMDIR = "1.2.840.10008.1.3.10"
 _PREAMBLE_BYTES = 128
+PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+#: What pydicom raises for bytes that are not DICOM.
+UNREADABLE = (
+    InvalidDicomError,
+    BytesLengthException,
+    EOFError,
+    AttributeError,
+    ValueError,
+    TypeError,
+    KeyError,
+    OSError,
+    NotImplementedError,
+    struct.error,
+)
+_UNDECODABLE = (BytesLengthException, ValueError, TypeError, NotImplementedError, EOFError, OSError, struct.error)
+_UNDEFINED_LENGTH = 0xFFFFFFFF
 _ENDINGS = (".dcm", ".dicom", ".ima")
 
 
@@ -59,17 +77,16 @@ def read_headers(root: Path, paths: Iterable[Path]) -> DicomFolder:
         if not _says_dicom(path):
             strangers.append(str(path.relative_to(root)))
             continue
-        header = read_dicom(path, pixels=False)
-        if str(header.file_meta.get("MediaStorageSOPClassUID", "")) == DICOMDIR:
-            continue
-        instance = str(header.SOPInstanceUID)
+        file = DicomFile(path, read_dicom(path, pixels=False))
+        with decoding([file]):
+            group, instance = _group_of(file)
         if instance in seen:
             raise StudyError(
                 f"{path} and {seen[instance]} are the same DICOM object (duplicated slices): remove one of the two."
             )
-        seen[instance] = path
-        alone = str(header.SOPClassUID) in (NM, RTSTRUCT)
-        groups[instance if alone else str(header.get("SeriesInstanceUID", ""))].append(DicomFile(path, header))
+        if group is not None:
+            seen[instance] = path
+            groups[group].append(file)
     notes = [f"{len(strangers)} files that are not DICOM left aside: {_some(strangers)}."] if strangers else []
     return DicomFolder(tuple(tuple(group) for group in groups.values()), tuple(notes))
 
@@ -80,22 +97,46 @@ def read_dicom(path: Path, pixels: bool = True) -> Any:
         warnings.simplefilter("always")
         try:
             dataset = pydicom.dcmread(path, stop_before_pixels=not pixels)
-            complete = bool(dataset.SOPClassUID and dataset.SOPInstanceUID)
-        except (
-            InvalidDicomError,
-            EOFError,
-            AttributeError,
-            ValueError,
-            KeyError,
-            OSError,
-            NotImplementedError,
-        ) as error:
+            complete = bool(dataset.SOPClassUID and dataset.SOPInstanceUID) and not _ends_early(dataset)
+        except UNREADABLE as error:
             raise StudyError(
                 f"{path} cannot be read as DICOM ({_reason(error)}): copy it again, or remove it."
             ) from error
-    if not complete or any("in file" in str(w.message) and "end of file" in str(w.message).lower() for w in told):
-        raise StudyError(f"{path} is cut off: it ends in the middle of its DICOM header. Copy it again.")
+    if pixels and dataset.SOPClassUID in (NM, PT, CT):
+        complete = complete and any(keyword in dataset for keyword in PIXEL_KEYWORDS)
+    if not complete or any("end of file" in str(warning.message).lower() for warning in told):
+        raise StudyError(f"{path} is cut off: it ends in the middle of its DICOM content. Copy it again.")
     return dataset
+
+
+def _group_of(file: DicomFile) -> tuple[str | None, str]:
+    """(name of the group, SOP instance UID); no group for a DICOMDIR."""
+    header = file.header
+    instance = str(header.SOPInstanceUID)
+    if str(header.file_meta.get("MediaStorageSOPClassUID", "")) == DICOMDIR:
+        return None, instance
+    return (instance if file.kind in (NM, RTSTRUCT) else str(header.get("SeriesInstanceUID", ""))), instance
+
+
+@contextmanager
+def decoding(files: Iterable[DicomFile]) -> Iterator[None]:
+    """Pydicom decodes values when they are first used: what it cannot decode then is a StudyError naming the files."""
+    try:
+        yield
+    except _UNDECODABLE as error:
+        where = ", ".join(str(file.path) for file in list(files)[:1])
+        raise StudyError(
+            f"{where} (or a file of its series) holds a value that cannot be decoded ({_reason(error)}): copy or "
+            "export it again."
+        ) from error
+
+
+def _ends_early(dataset: Any) -> bool:
+    """True when the last element announces more bytes than the file has."""
+    tags = list(dataset.keys())
+    last = dataset.get_item(tags[-1]) if tags else None
+    length, value = getattr(last, "length", None), getattr(last, "value", None)
+    return isinstance(value, bytes) and length not in (None, _UNDEFINED_LENGTH) and len(value) < int(length or 0)
 
 
 def source_of(files: tuple[DicomFile, ...], root: Path) -> SourceFiles:
@@ -129,7 +170,8 @@ def require_one_patient(files: Iterable[DicomFile]) -> str:
     """The patient's ID (name where there is none). Raises StudyError when the files are of several patients."""
     where: dict[str, Path] = {}
     for file in files:
-        patient = str(file.header.get("PatientID", "") or file.header.get("PatientName", "")).strip()
+        with decoding([file]):
+            patient = str(file.header.get("PatientID", "") or file.header.get("PatientName", "")).strip()
         where.setdefault(patient, file.path)
     if len(where) > 1:
         found = "; ".join(f"{patient or 'no ID'} ({path})" for patient, path in sorted(where.items()))

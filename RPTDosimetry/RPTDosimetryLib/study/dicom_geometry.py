@@ -38,7 +38,7 @@ def stack_slices(headers: list[Any], paths: list[Path], name: str) -> tuple[Grid
     row_mm, column_mm = _pixel_spacing(first, path)
     x, y, z = positions[order[0]]
     grid = Grid(
-        (len(headers), int(first.Rows), int(first.Columns)),
+        (len(headers), *_rows_columns(first, path)),
         (column_mm, row_mm, spacing_mm),
         (x, y, z),
         tuple(axes.ravel()),
@@ -79,7 +79,7 @@ def nm_volume(header: Any, path: Path) -> tuple[Grid, NDArray[np.intp], tuple[st
         order = order[::-1]
         position = tuple(np.add(position, axes[:, 2] * spacing_mm * (len(order) - 1)))
     row_mm, column_mm = _pixel_spacing(header, path)
-    shape = (len(order), int(header.Rows), int(header.Columns))
+    shape = (len(order), *_rows_columns(header, path))
     origin = (position[0], position[1], position[2])
     grid = Grid(shape, (column_mm, row_mm, abs(spacing_mm)), origin, tuple(axes.ravel()))
     return grid, order, tuple(warnings)
@@ -188,6 +188,13 @@ def _pixel_spacing(header: Any, path: Path) -> tuple[float, float]:
     if spacing is None or min(spacing) <= 0:
         raise StudyError(f"{path} does not give its pixel size (PixelSpacing). Export it again.")
     return spacing[0], spacing[1]
+
+
+def _rows_columns(header: Any, path: Path) -> tuple[int, int]:
+    rows, columns = number(header, "Rows", path), number(header, "Columns", path)
+    if not rows or not columns or min(rows, columns) < 1:
+        raise StudyError(f"{path} does not give its number of rows and columns. Copy or export it again.")
+    return int(rows), int(columns)
 
 
 def _position(header: Any, path: Path) -> tuple[float, ...]:

@@ -24,9 +24,7 @@ class Rescale:
 
 
 def stored_values(dataset: Any, path: Path) -> NDArray[Any]:
-    """The pixel array, whole. Raises StudyError when pixels are absent, cut off or compressed in an unknown way."""
-    if not any(keyword in dataset for keyword in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
-        raise StudyError(f"{path} has no pixel data: the file is cut off. Copy it again.")
+    """The pixel array, whole. Raises StudyError when pixels are cut off, not finite or compressed in an unknown way."""
     try:
         values = dataset.pixel_array
     except RuntimeError as error:

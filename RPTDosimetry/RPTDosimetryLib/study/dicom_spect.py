@@ -15,7 +15,15 @@ from RPTDosimetryLib.study.dicom_administration import read_administration
 from RPTDosimetryLib.study.dicom_files import NM, DicomFile, read_dicom, source_of
 from RPTDosimetryLib.study.dicom_geometry import nm_volume, stack_slices
 from RPTDosimetryLib.study.dicom_pixels import rescale_of, rescaled, stored_values
-from RPTDosimetryLib.study.dicom_values import date_of, date_time, number, seconds_between, time_of_day, time_zone
+from RPTDosimetryLib.study.dicom_values import (
+    date_of,
+    date_time,
+    number,
+    seconds_between,
+    time_of_day,
+    time_zone,
+    words,
+)
 from RPTDosimetryLib.study.given import DECAY_REFERENCES
 from RPTDosimetryLib.study.scan import Scan
 
@@ -25,11 +33,11 @@ _MS_PER_S = 1e3
 def why_not_spect(files: tuple[DicomFile, ...]) -> str | None:
     """None for an NM RECON TOMO or a PT image series, else what the file is."""
     header = files[0].header
-    image_type = [str(v).upper() for v in header.get("ImageType", None) or []]
+    image_type = words(header, "ImageType")
     if files[0].kind == NM:
         what = image_type[2] if len(image_type) > 2 else "no image type"
         return None if what == "RECON TOMO" else f"NM {what}, not a RECON TOMO"
-    series_type = [str(v).upper() for v in header.get("SeriesType", None) or []]
+    series_type = words(header, "SeriesType")
     return "PT reprojection" if "REPROJECTION" in series_type or "MIP" in image_type else None
 
 
@@ -99,7 +107,7 @@ def _decay_reference(dataset: Any, path: Path) -> str | None:
 
 
 def _decay_note(dataset: Any) -> tuple[str, ...]:
-    corrected = [str(v) for v in np.atleast_1d(dataset.get("CorrectedImage") or [])]
+    corrected = words(dataset, "CorrectedImage")
     if "DECY" in corrected and not dataset.get("DecayCorrection"):
         return ("the header says the image is decay-corrected (DECY) but not to which time: give decay_correction",)
     return ()

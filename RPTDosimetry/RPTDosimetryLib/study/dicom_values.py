@@ -44,6 +44,14 @@ def numbers(dataset: Any, keyword: str, count: int, path: Path) -> tuple[float, 
     return result
 
 
+def words(dataset: Any, keyword: str) -> list[str]:
+    """The values of a code string attribute in capitals; an empty list when absent."""
+    value = dataset.get(keyword)
+    if value is None:
+        return []
+    return [str(v).upper() for v in ([value] if isinstance(value, str) else value)]
+
+
 def date_of(dataset: Any, keyword: str, path: Path) -> date | None:
     """A DA attribute."""
     value = _first(dataset, keyword)

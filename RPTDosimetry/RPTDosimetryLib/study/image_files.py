@@ -13,6 +13,7 @@ from RPTDosimetryLib.errors import ImageFileError, ReportError
 from RPTDosimetryLib.files import whole_file
 from RPTDosimetryLib.grid import grid_of, sitk_image
 from RPTDosimetryLib.records import Image
+from RPTDosimetryLib.study.nifti_check import require_whole_nifti
 
 ENDINGS = (".nrrd", ".nii", ".nii.gz", ".mhd", ".mha")
 
@@ -31,6 +32,8 @@ def read_image(path: Path, unit: str) -> Image:
         raise ImageFileError(f"{path}: no such file.")
     if not is_image_file(path):
         raise ImageFileError(f"{path}: not an image file this program reads ({', '.join(ENDINGS)}).")
+    if path.name.lower().endswith((".nii", ".nii.gz")):
+        require_whole_nifti(path)
     try:
         image = sitk.ReadImage(str(path))
     except RuntimeError as error:

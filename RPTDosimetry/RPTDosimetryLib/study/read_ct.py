@@ -9,10 +9,10 @@ import numpy as np
 
 from RPTDosimetryLib.errors import StudyError
 from RPTDosimetryLib.records import Image
-from RPTDosimetryLib.study.dicom_files import CT, DicomFile, read_dicom, read_headers, source_of
+from RPTDosimetryLib.study.dicom_files import CT, DicomFile, decoding, read_dicom, read_headers, source_of
 from RPTDosimetryLib.study.dicom_geometry import stack_slices
 from RPTDosimetryLib.study.dicom_pixels import plain_rescale, rescaled, stored_values
-from RPTDosimetryLib.study.dicom_values import date_of, time_of_day, time_zone
+from RPTDosimetryLib.study.dicom_values import date_of, time_of_day, time_zone, words
 from RPTDosimetryLib.study.image_files import is_image_file, read_image
 from RPTDosimetryLib.study.scan import CtScan
 from RPTDosimetryLib.study.walk import files_below
@@ -34,7 +34,8 @@ def read_ct(path: Path) -> Image:
             f"{path} holds {len(series)} CT series where one is needed: name a folder with a single CT series, or an "
             "NRRD, NIfTI or MHD file in HU."
         )
-    return read_ct_series(series[0], root).image
+    with decoding(series[0]):
+        return read_ct_series(series[0], root).image
 
 
 def read_ct_series(files: tuple[DicomFile, ...], root: Path) -> CtScan:
@@ -58,7 +59,7 @@ def read_ct_series(files: tuple[DicomFile, ...], root: Path) -> CtScan:
 
 def is_localizer(files: tuple[DicomFile, ...]) -> bool:
     """True for scout views."""
-    return "LOCALIZER" in [str(v).upper() for v in files[0].header.get("ImageType", None) or []]
+    return "LOCALIZER" in words(files[0].header, "ImageType")
 
 
 def without_padding(voxels: np.ndarray) -> tuple[np.ndarray, int]:

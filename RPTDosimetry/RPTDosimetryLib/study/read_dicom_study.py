@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from RPTDosimetryLib.errors import StudyError
 from RPTDosimetryLib.study.dicom_files import (
@@ -13,6 +14,7 @@ from RPTDosimetryLib.study.dicom_files import (
     PT,
     RTSTRUCT,
     DicomFile,
+    decoding,
     kinds_told,
     read_headers,
     require_one_patient,
@@ -27,6 +29,7 @@ from RPTDosimetryLib.study.rtstruct import read_rtstruct
 from RPTDosimetryLib.study.scan import FoundStudy, Scan
 
 Series = tuple[DicomFile, ...]
+T = TypeVar("T")
 
 
 def read_dicom_study(
@@ -44,7 +47,8 @@ def read_dicom_study(
     notes = list(folder.notes)
     used: dict[str, list[Series]] = {NM: [], PT: [], CT: [], RTSTRUCT: []}
     for series in folder.series:
-        reason = _why_left_out(series, root, ignore)
+        with decoding(series):
+            reason = _why_left_out(series, root, ignore)
         if reason is None:
             used[series[0].kind].append(series)
         else:
@@ -53,10 +57,13 @@ def read_dicom_study(
         raise StudyError(_no_spect(root, paths, folder.series))
     patient = require_one_patient(file for kind in used.values() for series in kind for file in series)
     scans = in_order(
-        (*(read_nm(series[0], root) for series in used[NM]), *(read_pt(series, root) for series in used[PT]))
+        (
+            *(_decoded(series, lambda files: read_nm(files[0], root)) for series in used[NM]),
+            *(_decoded(series, lambda files: read_pt(files, root)) for series in used[PT]),
+        )
     )
-    cts = tuple(read_ct_series(series, root) for series in used[CT])
-    structures = tuple(read_rtstruct(series[0], root) for series in used[RTSTRUCT])
+    cts = tuple(_decoded(series, lambda files: read_ct_series(files, root)) for series in used[CT])
+    structures = tuple(_decoded(series, lambda files: read_rtstruct(files[0], root)) for series in used[RTSTRUCT])
     scans, ct_notes = attach_cts(scans, cts, choose_cts(scans))
     scans, structure_notes = attach_structures(scans, structures, cts)
     return FoundStudy(
@@ -64,6 +71,11 @@ def read_dicom_study(
         patient_id=patient,
         warnings=(*notes, *ct_notes, *structure_notes),
     )
+
+
+def _decoded(series: Series, read: Callable[[Series], T]) -> T:
+    with decoding(series):
+        return read(series)
 
 
 def _why_left_out(series: Series, root: Path, ignore: tuple[str, ...]) -> str | None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from RPTDosimetryLib.errors import StudyError
 from RPTDosimetryLib.records import Contours
-from RPTDosimetryLib.study.dicom_files import DicomFile, read_dicom, source_of
+from RPTDosimetryLib.study.dicom_files import UNREADABLE, DicomFile, read_dicom, source_of
 from RPTDosimetryLib.study.scan import StructureSet
 
 _CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR", "CLOSED_PLANAR_XOR")
@@ -18,14 +18,12 @@ _CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR", "CLOSED_PLANAR_XOR")
 def read_rtstruct(file: DicomFile, root: Path) -> StructureSet:
     """Closed planar polygons of every structure, LPS [mm] (DICOM PS3.3 C.8.8.6). Raises StudyError when cut off."""
     dataset = read_dicom(file.path)
-    names = {int(roi.ROINumber): roi for roi in dataset.get("StructureSetROISequence", [])}
-    if names and "ROIContourSequence" not in dataset:
-        raise StudyError(
-            f"{file.path} names {len(names)} structures and holds no contours: it is cut off. Copy it again."
-        )
+    if dataset.get("StructureSetROISequence") and "ROIContourSequence" not in dataset:
+        raise StudyError(f"{file.path} names structures and holds no contours: it is cut off. Copy it again.")
     contours: list[Contours] = []
     warnings: list[str] = []
     try:
+        names = {int(roi.ROINumber): roi for roi in dataset.get("StructureSetROISequence", [])}
         for drawn in dataset.get("ROIContourSequence", []):
             roi = names.get(int(drawn.ReferencedROINumber))
             name = str(roi.get("ROIName", "") if roi is not None else "") or f"structure {drawn.ReferencedROINumber}"
@@ -37,7 +35,9 @@ def read_rtstruct(file: DicomFile, root: Path) -> StructureSet:
                 continue
             frame = str(roi.get("ReferencedFrameOfReferenceUID", "")) if roi is not None else ""
             contours.append(Contours(name, polygons, frame or None))
-    except (EOFError, AttributeError, NotImplementedError) as error:
+    except StudyError:
+        raise
+    except UNREADABLE as error:
         raise StudyError(f"{file.path} is cut off or damaged ({error}). Copy it again.") from error
     return StructureSet(tuple(contours), source_of((file,), root), _referenced_series(dataset), tuple(warnings))
 

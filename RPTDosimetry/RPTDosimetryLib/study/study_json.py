@@ -76,7 +76,8 @@ def read_study_json(path: Path) -> FoundStudy:
             for problem in error.errors(include_url=False)[:5]
         )
         raise StudyError(
-            f"{path}: {problems}. The keys are described in docs of study.json; correct the file."
+            f"{path}: {problems}. Known keys: {', '.join(StudyJson.model_fields)}; of a time point: "
+            f"{', '.join(TimePointJson.model_fields)}."
         ) from error
     except OSError as error:
         raise StudyError(f"{path} cannot be opened ({error.strerror}).") from error

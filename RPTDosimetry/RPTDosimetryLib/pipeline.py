@@ -12,13 +12,25 @@ import numpy as np
 from RPTDosimetryLib.calibration.consistency import require_consistent_activity
 from RPTDosimetryLib.configuration import RunSettings
 from RPTDosimetryLib.dose.engine import DoseSettings, compute_dose
+from RPTDosimetryLib.dose.patient_map import patient_from_density, patient_from_labels
 from RPTDosimetryLib.errors import DoseError
 from RPTDosimetryLib.evaluation.organ_table import organ_doses
 from RPTDosimetryLib.files import whole_folder
+from RPTDosimetryLib.grid import Grid
+from RPTDosimetryLib.physics.media import scheme_from_json
 from RPTDosimetryLib.physics.nuclides import nuclide
-from RPTDosimetryLib.records import ActivitySeries, Administration, Cancelled, Progress, RegisteredStudy, TiaMap
-from RPTDosimetryLib.records import never, silent
-from RPTDosimetryLib.registration.patient_map import patient_map_from_maps, patient_map_of
+from RPTDosimetryLib.records import (
+    ActivitySeries,
+    Administration,
+    Cancelled,
+    PatientMap,
+    Progress,
+    RegisteredStudy,
+    TiaMap,
+    never,
+    silent,
+)
+from RPTDosimetryLib.registration.patient_map import patient_map, patient_map_of
 from RPTDosimetryLib.registration.register import register
 from RPTDosimetryLib.report.outcome import Outcome
 from RPTDosimetryLib.report.provenance import sha256_of_files
@@ -77,9 +89,7 @@ def dose_from_maps(request: DoseRequest, out: Path, progress: Progress = silent)
     """Write the dose map and return how it was made. Raises DosimetryError children; nothing half-written."""
     progress(0.0, "Reading maps")
     tia = TiaMap(read_image(request.tia, "Bq·s"), "given", 0.0)
-    if (request.hu is None) == (request.density is None):
-        raise DoseError("Give either --hu or --density: the density of the patient is needed once.")
-    patient = patient_map_from_maps(tia.image.grid, request.hu, request.density, request.material, request.materials_json)
+    patient = _patient_from_maps(request, tia.image.grid)
     dose = compute_dose(tia, patient, nuclide(request.nuclide).name, request.settings, _part(progress, 0.1, 0.9))
     write_image(dose.image, out)
     progress(1.0, "Done")
@@ -94,6 +104,24 @@ def dose_from_maps(request: DoseRequest, out: Path, progress: Progress = silent)
         "max_gy": float(dose.image.voxels.max()),
         "warnings": dose.warnings,
     }
+
+
+def _patient_from_maps(request: DoseRequest, grid: Grid) -> PatientMap:
+    """HU on any grid; density and labels on the TIA's grid."""
+    if (request.hu is None) == (request.density is None):
+        raise DoseError("Give either --hu or --density: the density of the patient is needed once.")
+    if (request.material is None) != (request.materials_json is None):
+        raise DoseError("--material and --materials-json belong together: labels, and what they are made of.")
+    if request.hu is not None:
+        if request.material is not None:
+            raise DoseError("--material goes with --density; with --hu the media follow from the HU.")
+        return patient_map(read_image(request.hu, "HU"), grid)
+    density = read_image(request.density, "g/cm3") if request.density else None
+    if request.material is not None and request.materials_json is not None:
+        return patient_from_labels(read_image(request.material, "1"), scheme_from_json(request.materials_json), density)
+    if density is None:
+        raise DoseError("Give either --hu or --density: the density of the patient is needed once.")
+    return patient_from_density(density)
 
 
 def _lambda_phys_per_s(administration: Administration) -> float:

@@ -61,7 +61,9 @@ def run(
 @app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the virtual study and its results.")] = Path("demo-output"),
-    ct: Annotated[Path | None, typer.Option(help="A real CT (DICOM folder or image file) to lay the activity on.")] = None,
+    ct: Annotated[
+        Path | None, typer.Option(help="A real CT (DICOM folder or image file) to lay the activity on.")
+    ] = None,
     labels: Annotated[Path | None, typer.Option(help="Organ label file on that CT.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the virtual patient and its noise.")] = 1,
     as_json: Json = False,
@@ -80,7 +82,9 @@ def demo(
 
 @app.command()
 def validate(
-    shared: Annotated[Path, typer.Option(help="Folder with the reference cases (reference/, data/).")] = Path("../shared"),
+    shared: Annotated[Path, typer.Option(help="Folder with the reference cases (reference/, data/).")] = Path(
+        "../shared"
+    ),
     as_json: Json = False,
 ) -> None:
     """Compare with every published or independent reference case; exit code 1 when one fails."""

@@ -53,7 +53,9 @@ class RunResults:
         return "\n".join(f"{text:28} {self.folder / name}" for name, text in _described().items())
 
 
-def write_results(outcome: Outcome, folder: Path, sources: Mapping[str, str], settings: Any, progress: Progress) -> None:
+def write_results(
+    outcome: Outcome, folder: Path, sources: Mapping[str, str], settings: Any, progress: Progress
+) -> None:
     """Write every file into ``folder``. sources: SHA-256 of the study's files by their name in the study folder."""
     started = time.monotonic()
     dose, backdrop = outcome.dose, _backdrop(outcome)
@@ -125,13 +127,19 @@ def _steps(outcome: Outcome) -> dict[str, Any]:
     return {
         "administration": registered.study.administration,
         "time_points": [
-            {"time_s": p.time_s, "unit": p.spect.unit, "decay_correction": p.decay_correction, "grid": str(p.spect.grid)}
+            {
+                "time_s": p.time_s,
+                "unit": p.spect.unit,
+                "decay_correction": p.decay_correction,
+                "grid": str(p.spect.grid),
+            }
             for p in registered.study.time_points
         ],
         "registration": {"reference": registered.reference_index + 1, "alignments": registered.alignments},
         "density": {"source": outcome.patient.source, "scheme": outcome.patient.scheme},
         "vois": [
-            {"label": n, "name": v.name, "kind": v.kind, "source": v.source} for n, v in enumerate(outcome.vois, start=1)
+            {"label": n, "name": v.name, "kind": v.kind, "source": v.source}
+            for n, v in enumerate(outcome.vois, start=1)
         ],
         "tia": {
             "model": outcome.tia.model,

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from RPTDosimetryLib.errors import PhysicsDataError
 from RPTDosimetryLib.physics.beta_spectrum import BetaBranch, beta_density_per_kev, fermi_function
 

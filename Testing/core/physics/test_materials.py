@@ -1,6 +1,7 @@
 import pickle
 
 import pytest
+
 from RPTDosimetryLib.errors import PhysicsDataError
 from RPTDosimetryLib.physics.materials import (
     Material,

@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+
 from RPTDosimetryLib.errors import PhysicsDataError
 from RPTDosimetryLib.physics.materials import material
 from RPTDosimetryLib.physics.media import (

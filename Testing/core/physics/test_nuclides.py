@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from RPTDosimetryLib.errors import PhysicsDataError
 from RPTDosimetryLib.physics import nuclides
 from RPTDosimetryLib.physics.nuclides import canonical_name, evaluations, known_nuclides, nuclide

@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from RPTDosimetryLib.errors import PhysicsDataError
 from RPTDosimetryLib.physics.relaxation import (
     AtomicData,

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+
 from RPTDosimetryLib.grid import Grid
 from RPTDosimetryLib.records import Administration, Image
 from RPTDosimetryLib.virtual_patient.dicom_writer import (

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from pydicom.uid import JPEG2000Lossless
+
 from RPTDosimetryLib.errors import StudyError
 from RPTDosimetryLib.records import Administration
 from RPTDosimetryLib.study.complete import require_complete

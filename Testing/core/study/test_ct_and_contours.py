@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from matplotlib.path import Path as Polygon
+
 from RPTDosimetryLib.errors import ConfigurationError, StudyError, VoiError
 from RPTDosimetryLib.grid import Grid
 from RPTDosimetryLib.records import Image

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from RPTDosimetryLib.errors import DosimetryError
 from RPTDosimetryLib.records import Image
 from RPTDosimetryLib.study.inspect import inspect_table

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from RPTDosimetryLib.errors import StudyError
 from RPTDosimetryLib.study.given import StudyGiven
 from RPTDosimetryLib.study.inspect import inspect_study

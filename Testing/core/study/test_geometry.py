@@ -5,6 +5,7 @@ import pytest
 import SimpleITK as sitk
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from RPTDosimetryLib.errors import StudyError
 from RPTDosimetryLib.grid import Grid, grid_of
 from RPTDosimetryLib.study.given import StudyGiven

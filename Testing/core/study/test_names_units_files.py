@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from RPTDosimetryLib.errors import ImageFileError, ReportError
 from RPTDosimetryLib.study.activity_units import read_unit
 from RPTDosimetryLib.study.image_files import read_image, write_image

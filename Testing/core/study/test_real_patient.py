@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 import pytest
+
 from RPTDosimetryLib.study.given import StudyGiven
 from RPTDosimetryLib.study.inspect import inspect_study, inspect_table
 from RPTDosimetryLib.study.read_study import read_study

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from RPTDosimetryLib.errors import StudyError
 from RPTDosimetryLib.records import Image
 from RPTDosimetryLib.study.given import StudyGiven, TimePointGiven

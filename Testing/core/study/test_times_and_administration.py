@@ -6,6 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
+
 from RPTDosimetryLib.errors import ConfigurationError, StudyError
 from RPTDosimetryLib.records import Administration
 from RPTDosimetryLib.study.complete import require_complete

@@ -8,6 +8,7 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
+
 from RPTDosimetryLib.errors import ImageFileError
 from RPTDosimetryLib.grid import Grid
 from RPTDosimetryLib.records import Administration, Image

@@ -1,0 +1,57 @@
+"""One TOML holds every choice; its documented form is the default; mistakes are named."""
+
+import dataclasses
+import re
+import tomllib
+
+import pytest
+
+from RPTDosimetryLib.configuration import RunSettings, default_toml, read_settings, settings_from
+from RPTDosimetryLib.errors import ConfigurationError
+
+
+def test_documented_file_is_the_default():
+    assert settings_from(tomllib.loads(default_toml()), "run.toml") == RunSettings()
+
+
+def test_every_setting_is_in_the_documented_file():
+    text = default_toml()
+    for section in dataclasses.fields(RunSettings):
+        part = text.split(f"[{section.name}]")[1].split("\n[")[0]
+        for setting in dataclasses.fields(section.default_factory):
+            if setting.name not in {"time_points", "lesion_pattern"}:
+                known = rf"^(# )?{setting.name} = "
+                assert re.search(known, part, re.MULTILINE), f"{section.name}.{setting.name} is not documented"
+
+
+def test_optional_lines_are_valid_when_uncommented():
+    table = tomllib.loads(re.sub(r"^# (?=[a-z_]+ = |\[\[)", "", default_toml(), flags=re.MULTILINE))
+    settings = settings_from(table, "run.toml")
+    assert settings.study.time_points[0].time_h == 4.1
+    assert settings.density.hu_curve[1] == (0.0, 1.018)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[dose]\nengin = 'ssv'", "unknown setting 'engin'. Did you mean engine?"),
+        ("[doze]\nengine = 'ssv'", "Did you mean dose?"),
+        ("[tia]\nmodel = 3", "tia.model = 3"),
+        ("[tia]\nweighting = 'poison'", "poison"),
+        ("[study]\nadministered_activity_mbq = -5", "positive"),
+        ("[study]\nadministration_time = 'yesterday'", "yesterday"),
+        ("[[study.time_points]]\nmatch = 1\ntime_hours = 4", "Did you mean time_h?"),
+        ("dose = ", "not valid TOML"),
+    ],
+)
+def test_mistakes_are_named(tmp_path, text, says):
+    path = tmp_path / "run.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigurationError, match=re.escape(says)) as error:
+        read_settings(path)
+    assert str(path) in str(error.value) or "study" in text
+
+
+def test_missing_file_is_named(tmp_path):
+    with pytest.raises(ConfigurationError, match=r"no\.toml cannot be read"):
+        read_settings(tmp_path / "no.toml")

@@ -1,4 +1,4 @@
-"""Conversions at the border: files and people use MBq, hours, mL and keV; inside, everything is SI (mm for geometry)."""
+"""Conversions at the border: files and people use MBq, hours, mL, keV; inside, everything is SI (mm for geometry)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`make bench`: every benchmark of this folder, as one table. Each bench_*.py has bench() -> rows (name, seconds, note)."""
+"""`make bench`: every benchmark of this folder as one table; a bench_*.py has bench() -> rows (name, seconds, note)."""
 
 import importlib.util
 import os

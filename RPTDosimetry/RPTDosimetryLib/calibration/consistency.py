@@ -37,7 +37,8 @@ def require_consistent_activity(study: Study, lambda_phys_per_s: float) -> tuple
         )
         if excess > ALLOWED_EXCESS:
             raise CalibrationError(
-                f"{found}. Check the administered activity, the calibration factor and the decay correction of the images."
+                f"{found}. Check the administered activity, the calibration factor and the decay correction of the "
+                "images."
             )
         if excess > 0:
             notes.append(f"{found}: within the {ALLOWED_EXCESS:.0%} allowed for calibration.")

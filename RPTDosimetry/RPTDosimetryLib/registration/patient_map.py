@@ -20,6 +20,8 @@ from RPTDosimetryLib.registration.working_grid import coarser
 #: Unit density and 0 HU: what the body counts as where no CT tells.
 ASSUMED_DENSITY_G_PER_CM3: Final = 1.0
 ASSUMED_HU: Final = 0.0
+#: Less activity than this outside the CT is not worth a warning, unless whole slices lie outside.
+NEGLIGIBLE_SHARE: Final = 1e-3
 
 
 @dataclass(frozen=True)
@@ -135,12 +137,15 @@ def outline_on(activity: Sequence[Image]) -> NDArray[np.bool_]:
 def _outside_warnings(
     outside: NDArray[np.bool_], filled: NDArray[np.bool_], activity: Sequence[Image], air_g_per_cm3: float
 ) -> tuple[str, ...]:
+    """Nothing where only empty surroundings lie outside the CT, as in the corners of a wide SPECT."""
     if not outside.any():
         return ()
     share = ""
     if activity:
         totals = [(float(a.voxels[outside].sum(dtype=float)), float(a.voxels.sum(dtype=float))) for a in activity]
         worst = max(part / whole if whole > 0 else 0.0 for part, whole in totals)
+        if worst < NEGLIGIBLE_SHARE and not outside.all(axis=(1, 2)).any():
+            return ()
         share = f", with up to {100 * worst:.2f} % of a time point's activity"
     fill = f"air ({air_g_per_cm3:.5f} g/cm3, no dose)"
     if filled.any():

@@ -36,6 +36,7 @@ class Tissue(IntEnum):
     DISC = 23
     SPINAL_CORD = 24
     CARTILAGE = 25
+    VERTEBRAL_MARROW = 26
     LESION = 32
 
 
@@ -75,6 +76,7 @@ LOOKS: Final[dict[Tissue, Look]] = {
     Tissue.BLADDER: Look(6.0, 2.0, 0.0),
     Tissue.BONE_CORTEX: Look(620.0, 110.0, 0.3),
     Tissue.MARROW: Look(190.0, 40.0, 0.0),
+    Tissue.VERTEBRAL_MARROW: Look(190.0, 40.0, 0.0),
     Tissue.DISC: Look(85.0, 10.0, 0.4),
     Tissue.SPINAL_CORD: Look(32.0, 4.0, 0.8),
     Tissue.CARTILAGE: Look(110.0, 20.0, 0.4),

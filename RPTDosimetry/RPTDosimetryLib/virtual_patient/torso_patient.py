@@ -7,9 +7,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from RPTDosimetryLib.grid import Grid
 from RPTDosimetryLib.records import Image
 from RPTDosimetryLib.virtual_patient.anatomy import Anatomy, build_anatomy
-from RPTDosimetryLib.virtual_patient.appearance import ct_image, smooth_noise
+from RPTDosimetryLib.virtual_patient.appearance import MINIMUM_HU, ct_image, smooth_noise
 from RPTDosimetryLib.virtual_patient.kinetics import draw_uptake
 from RPTDosimetryLib.virtual_patient.patient import RegionMap, VirtualPatient, give_kinetics
 from RPTDosimetryLib.virtual_patient.tissues import LOOKS, Tissue
@@ -27,7 +28,8 @@ REGION_TISSUES: Final[dict[str, tuple[Tissue, ...]]] = {
     "pancreas": (Tissue.PANCREAS,),
     "bladder": (Tissue.BLADDER,),
     "bone_cortex": (Tissue.BONE_CORTEX,),
-    "bone_marrow": (Tissue.MARROW,),
+    "vertebral_marrow": (Tissue.VERTEBRAL_MARROW,),
+    "other_marrow": (Tissue.MARROW,),
     "spinal_cord": (Tissue.SPINAL_CORD,),
 }
 #: Cortex takes up more than medulla: 1 to 0.6, as the ICRP-110 reference case of this project has it.
@@ -35,9 +37,18 @@ MEDULLA_WEIGHT: Final = 0.6
 #: Uptake inside an organ is not flat: 1 σ of a smooth log-normal field and its grain [mm].
 HETEROGENEITY: Final = 0.10
 HETEROGENEITY_GRAIN_MM: Final = 9.0
+#: 256 columns of 2 mm: a field of view of 512 mm.
+CT_COLUMNS: Final = 256
+#: Curves of kinetics.py; regions without an entry share the remainder.
+CURVE_OF: Final[dict[str, str]] = {
+    **{name: name for name in ("liver", "spleen", "kidney_left", "kidney_right", "bladder")},
+    "vertebral_marrow": "bone_marrow",
+    "other_marrow": "bone_marrow",
+}
+#: VOIs that are drawn; they do not overlap.
 DRAWN_VOIS: Final[dict[str, tuple[str, ...]]] = {
-    **{name: (name,) for name in REGION_TISSUES if name not in ("bone_cortex", "pancreas")},
-    "bones": ("bone_cortex", "bone_marrow"),
+    **{name: (name,) for name in REGION_TISSUES if name not in ("bone_cortex", "other_marrow", "pancreas")},
+    "bones": ("bone_cortex", "other_marrow"),
 }
 
 
@@ -51,7 +62,7 @@ def torso_patient(
     region_map = torso_regions(anatomy, spread_rng)
     share_per_ml, kinetics = give_kinetics(region_map, draw_uptake(kinetics_rng, lesions))
     return VirtualPatient(
-        ct=ct_image(anatomy, look_rng),
+        ct=in_scanner(ct_image(anatomy, look_rng)),
         regions=region_map.regions,
         names=region_map.names,
         share_per_ml=share_per_ml,
@@ -60,6 +71,18 @@ def torso_patient(
         vois={**DRAWN_VOIS, **{name: (name,) for name in lesions}},
         source=f"procedural torso, seed {seed}",
     )
+
+
+def in_scanner(ct: Image, columns: int = CT_COLUMNS) -> Image:
+    """The CT in its scanner's square field of view, air around the body."""
+    nk, nj, ni = ct.grid.shape_zyx
+    before = (columns - nj) // 2, (columns - ni) // 2
+    wide = np.full((nk, columns, columns), MINIMUM_HU, dtype=np.float32)
+    wide[:, before[0] : before[0] + nj, before[1] : before[1] + ni] = ct.voxels
+    x, y, z = ct.grid.origin_mm
+    sx, sy, _ = ct.grid.spacing_mm
+    origin = (x - before[1] * sx, y - before[0] * sy, z)
+    return Image(wide, Grid(wide.shape, ct.grid.spacing_mm, origin), ct.unit)
 
 
 def torso_regions(anatomy: Anatomy, rng: np.random.Generator) -> RegionMap:
@@ -81,10 +104,11 @@ def torso_regions(anatomy: Anatomy, rng: np.random.Generator) -> RegionMap:
         weight_of[Tissue.LESION + number] = 1.0
     labels = anatomy.labels
     regions = Image(region_of[labels.voxels], labels.grid, "1")
-    return RegionMap(regions, names, weight_of[labels.voxels] * heterogeneity(labels, rng))
+    curve_of = {**CURVE_OF, **{lesion: lesion for lesion in lesions}}
+    return RegionMap(regions, names, weight_of[labels.voxels] * heterogeneity(labels.grid, rng), curve_of)
 
 
-def heterogeneity(labels: Image, rng: np.random.Generator) -> NDArray[np.float32]:
+def heterogeneity(grid: Grid, rng: np.random.Generator) -> NDArray[np.float32]:
     """A smooth log-normal factor (z, y, x) of median 1."""
-    field = smooth_noise(labels.grid, HETEROGENEITY_GRAIN_MM, rng)
+    field = smooth_noise(grid, HETEROGENEITY_GRAIN_MM, rng)
     return np.exp(np.float32(HETEROGENEITY) * field)

@@ -142,7 +142,7 @@ def _paint_spine(canvas: Canvas, p: TorsoParameters) -> None:
     transverse = (np.abs(x) < 40.0) & (np.abs(back - 5.0) < 4.5) & (np.abs(phase) < 0.13) & above_sacrum
     labels[(spinous | transverse) & (labels != Tissue.SKIN) & (labels != Tissue.OUTSIDE)] = Tissue.BONE_CORTEX
     labels[(body < 1) & above_sacrum] = Tissue.BONE_CORTEX
-    labels[(body < 0.88) & above_sacrum & ~end_plate] = Tissue.MARROW
+    labels[(body < 0.88) & above_sacrum & ~end_plate] = Tissue.VERTEBRAL_MARROW
     labels[(body < 1) & above_sacrum & disc] = Tissue.DISC
     canal = np.sqrt((x / 9.5) ** 2 + ((back - 8.0) / 7.5) ** 2)
     labels[(canal < 1) & (z > -150.0)] = Tissue.SPINAL_CORD

@@ -1,0 +1,1 @@
+"""Monte Carlo transport of electrons and photons; point kernels."""

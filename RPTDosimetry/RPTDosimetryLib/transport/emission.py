@@ -1,0 +1,66 @@
+"""What one decay emits, ready for sampling: a spectrum by quantiles and lines by cumulative yield."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from RPTDosimetryLib.physics.nuclides import Nuclide
+from RPTDosimetryLib.transport.random_numbers import uniform
+
+
+class Emission(NamedTuple):
+    """particles: number per decay; spectrum_share: fraction of them from the spectrum, the rest are lines.
+
+    quantiles_kev (m + 1): energies at equal steps of probability. line_cumulative rises to 1.
+    """
+
+    particles: float
+    spectrum_share: float
+    quantiles_kev: NDArray[np.float64]
+    line_kev: NDArray[np.float64]
+    line_cumulative: NDArray[np.float64]
+
+
+def _emission(
+    spectrum_yield: float, quantiles: NDArray[np.float64], lines: tuple[tuple[float, float], ...]
+) -> Emission:
+    energy = np.array([line[0] for line in lines], dtype=float)
+    number = np.array([line[1] for line in lines], dtype=float)
+    particles = spectrum_yield + float(number.sum())
+    cumulative = np.cumsum(number) / number.sum() if number.sum() > 0 else np.ones_like(number)
+    share = spectrum_yield / particles if particles > 0 else 0.0
+    return Emission(particles, share, quantiles, energy, cumulative)
+
+
+def electron_emission(nuclide: Nuclide) -> Emission:
+    """β spectrum with conversion and Auger electrons."""
+    spectrum = nuclide.beta_spectrum
+    return _emission(spectrum.total_yield, spectrum.quantiles_kev, nuclide.electron_lines)
+
+
+def photon_emission(nuclide: Nuclide) -> Emission:
+    """γ and X rays."""
+    return _emission(0.0, np.zeros(2), nuclide.photon_lines)
+
+
+@numba.njit(cache=True)
+def emitted_energy(stratum, emission, rng):  # type: ignore[no-untyped-def]
+    """Energy [keV] of a particle; stratum in [0, 1) chooses where in the spectrum or which line."""
+    if stratum < emission.spectrum_share:
+        place = stratum / emission.spectrum_share * (emission.quantiles_kev.size - 1)
+        low = int(place)
+        below = emission.quantiles_kev[low]
+        return below + (place - low) * (emission.quantiles_kev[low + 1] - below)
+    wanted = (stratum - emission.spectrum_share) / (1.0 - emission.spectrum_share)
+    row = min(np.searchsorted(emission.line_cumulative, wanted), emission.line_kev.size - 1)
+    return emission.line_kev[row]
+
+
+@numba.njit(cache=True)
+def stratified(history, histories, rng):  # type: ignore[no-untyped-def]
+    """A number in [0, 1) within the history's own equal share."""
+    return (history + uniform(rng)) / histories

@@ -1,0 +1,94 @@
+"""Point kernels on demand: shipped with the package, kept from an earlier run, or computed now."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from RPTDosimetryLib.errors import PhysicsDataError, ReportError
+from RPTDosimetryLib.physics.materials import Material, material
+from RPTDosimetryLib.physics.nuclides import Nuclide, nuclide
+from RPTDosimetryLib.records import Cancelled, Progress, never, silent
+from RPTDosimetryLib.transport.cache_folder import cache_folder
+from RPTDosimetryLib.transport.point_kernel import (
+    PHYSICS_VERSION,
+    PointKernel,
+    PointKernelSettings,
+    simulate_point_kernel,
+)
+from RPTDosimetryLib.transport.point_kernel_file import read_point_kernel, write_point_kernel
+
+SHIPPED: Final = Path(__file__).parent / "data"
+
+
+def point_kernel(
+    source: str | Nuclide,
+    medium: str | Material,
+    settings: PointKernelSettings | None = None,
+    progress: Progress = silent,
+    cancelled: Cancelled = never,
+) -> PointKernel:
+    """The point kernel of a nuclide in a material at the material's density.
+
+    Without settings a shipped kernel is taken if its nuclide and material data are those of now; else the cache folder;
+    else it is computed (a minute) and kept there. A damaged or unwritable cache is warned of and costs only time.
+    """
+    decaying = nuclide(source) if isinstance(source, str) else source
+    where = material(medium) if isinstance(medium, str) else medium
+    if settings is None:
+        kept = _shipped(decaying, where)
+        if kept is not None:
+            return kept
+    chosen = settings or PointKernelSettings()
+    key = content_hash(decaying, where, chosen)
+    path = cache_folder() / "point_kernels" / f"{_file_name(decaying, where)}-{key[:16]}.npz"
+    if path.is_file():
+        try:
+            return read_point_kernel(path, key)
+        except PhysicsDataError as error:
+            warnings.warn(f"{error} It is computed again.", UserWarning, stacklevel=2)
+    kernel = simulate_point_kernel(decaying, where, chosen, progress, cancelled)
+    try:
+        write_point_kernel(kernel, key, path)
+    except ReportError as error:
+        warnings.warn(f"The point kernel is not kept for the next run: {error}", UserWarning, stacklevel=2)
+    return kernel
+
+
+def content_hash(decaying: Nuclide, where: Material, settings: PointKernelSettings | None = None) -> str:
+    """SHA-256 of all that a kernel depends on: emissions, material, physics version and, if given, settings."""
+    beta = [list(asdict(branch).items()) for branch in decaying.betas]
+    content: Mapping[str, Any] = {
+        "physics_version": PHYSICS_VERSION,
+        "nuclide": [decaying.name, decaying.evaluation, beta, decaying.electron_lines, decaying.photon_lines],
+        "density_g_per_cm3": where.density_g_per_cm3,
+        "mass_fractions": sorted(where.mass_fractions.items()),
+        "mean_excitation_energy_ev": where.mean_excitation_energy_ev,
+        "settings": None if settings is None else asdict(settings),
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def shipped_path(decaying: Nuclide, where: Material) -> Path:
+    """Where the package keeps the kernel of a nuclide in a material, if it has it."""
+    return SHIPPED / f"{_file_name(decaying, where)}.npz"
+
+
+def _file_name(decaying: Nuclide, where: Material) -> str:
+    return f"{decaying.name}_{where.name}"
+
+
+def _shipped(decaying: Nuclide, where: Material) -> PointKernel | None:
+    path = shipped_path(decaying, where)
+    if not path.is_file():
+        return None
+    try:
+        return read_point_kernel(path, content_hash(decaying, where))
+    except PhysicsDataError as error:
+        warnings.warn(f"{error} The shipped kernel is left out.", UserWarning, stacklevel=3)
+        return None

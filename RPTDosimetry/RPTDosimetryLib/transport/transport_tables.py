@@ -1,0 +1,218 @@
+"""Tables that the transport reads: electrons on an energy ladder, photons on a logarithmic grid, one row a medium."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from RPTDosimetryLib.errors import TransportError
+from RPTDosimetryLib.physics.bremsstrahlung import scaled_spectrum_cm2
+from RPTDosimetryLib.physics.klein_nishina import CLASSICAL_ELECTRON_RADIUS_CM, ELECTRON_REST_KEV
+from RPTDosimetryLib.physics.photon_cross_sections import (
+    atomic_numbers,
+    atoms_per_g,
+    bound_fraction,
+    electrons_per_g,
+    form_factor_squared,
+    mass_cross_sections,
+)
+from RPTDosimetryLib.physics.stopping_powers import (
+    StoppingMedium,
+    beta_squared,
+    collision_stopping_power,
+    radiative_stopping_power,
+)
+from RPTDosimetryLib.transport.elastic_scattering import ElasticModel, transport_coefficients
+from RPTDosimetryLib.transport.multiple_scattering import LOG_SCREENING_NODES, screening_of_ratio
+
+HIGHEST_KEV: Final = 3000.0
+PHOTON_LOWEST_KEV: Final = 1.0
+PHOTON_NODES: Final = 1200
+NODES_PER_E_FOLD: Final = 64
+BREMS_FRACTIONS: Final = np.linspace(0.0, 1.0, 41)
+BREMS_ENERGIES: Final = 40
+MOMENTUM_NODES: Final = 256
+MOMENTUM_RANGE: Final = (0.01, 250.0)
+
+
+@dataclass(frozen=True)
+class TransportPhysics:
+    """Choices of the simulation; they enter the content hash of every kernel.
+
+    electron_cut_kev: below it electrons stop where they are; also the least energy of a simulated Møller secondary.
+    photon_cut_kev: likewise for photons and bremsstrahlung. steps_per_e_fold: condensed-history steps while the energy
+    falls by a factor e. secondary_range_cut_g_per_cm2: electrons set free by photons stop at once where their range is
+    shorter.
+    """
+
+    electron_cut_kev: float = 10.0
+    photon_cut_kev: float = 2.0
+    steps_per_e_fold: float = 16.0
+    elastic_model: ElasticModel = "mott"
+    secondary_range_cut_g_per_cm2: float = 1e-3
+
+    def __post_init__(self) -> None:
+        if not 1.0 <= self.electron_cut_kev <= 100.0 or not PHOTON_LOWEST_KEV <= self.photon_cut_kev <= 50.0:
+            raise TransportError(
+                f"Cuts of {self.electron_cut_kev} keV (electrons) and {self.photon_cut_kev} keV (photons) are outside "
+                "1 to 100 and 1 to 50 keV."
+            )
+        if not 1.0 <= self.steps_per_e_fold <= NODES_PER_E_FOLD:
+            raise TransportError(f"{self.steps_per_e_fold} steps an e-fold: choose 1 to {NODES_PER_E_FOLD}.")
+
+
+class ElectronTables(NamedTuple):
+    """Rows: media. Columns: ladder nodes, energy = cut·exp(node/64).
+
+    path: ∫ dE/L from the cut [g/cm²]; moller, brems: expected hard collisions below that energy; k1: transport mean
+    free paths passed; screening: index into the multiple-scattering table; csda: full range below which an electron
+    stays [g/cm²]; brems_spectrum (medium, energy, fraction): k dσ/dk over its maximum.
+    """
+
+    energy_kev: NDArray[np.float64]
+    cut_kev: float
+    photon_cut_kev: float
+    step_nodes: float
+    secondary_range_cut: float
+    path: NDArray[np.float64]
+    moller: NDArray[np.float64]
+    brems: NDArray[np.float64]
+    k1: NDArray[np.float64]
+    screening: NDArray[np.float64]
+    csda: NDArray[np.float64]
+    brems_spectrum: NDArray[np.float64]
+
+
+class PhotonTables(NamedTuple):
+    """Rows: media. attenuation [cm²/g] with the shares photoelectric and photoelectric + Compton; bound: S(x)/Z;
+    rayleigh: ∫ F² dx² over the nodes of momentum.
+    """
+
+    log_lowest: float
+    nodes_per_log: float
+    cut_kev: float
+    attenuation: NDArray[np.float64]
+    photoelectric: NDArray[np.float64]
+    not_coherent: NDArray[np.float64]
+    log_momentum_first: float
+    nodes_per_log_momentum: float
+    bound: NDArray[np.float64]
+    momentum: NDArray[np.float64]
+    rayleigh: NDArray[np.float64]
+
+
+def _cumulative(per_g: NDArray[np.float64], stopping: NDArray[np.float64], energy: NDArray[np.float64]) -> NDArray:
+    """∫ per_g/L dE from the first node, integrated in ln E."""
+    integrand = per_g / stopping * energy
+    steps = 0.5 * (integrand[1:] + integrand[:-1]) * np.diff(np.log(energy))
+    return np.concatenate([[0.0], np.cumsum(steps)])
+
+
+def moller_cross_section(medium: StoppingMedium, energy_kev: NDArray[np.float64], cut_kev: float) -> NDArray:
+    """Møller collisions that transfer more than cut_kev [cm²/g]: ∫ from cut/E to ½ of
+    2π r_e² mc² n_e/(β² E) [1/ε² + 1/(1−ε)² + (τ/(τ+1))² − (2τ+1)/((τ+1)² ε(1−ε))] dε. Møller 1932.
+    """
+    energy = np.asarray(energy_kev, dtype=float)
+    tau = energy / ELECTRON_REST_KEV
+    eps = np.minimum(cut_kev / energy, 0.5)
+    bracket = 1 / eps - 1 / (1 - eps) + (tau / (tau + 1)) ** 2 * (0.5 - eps)
+    bracket -= (2 * tau + 1) / (tau + 1) ** 2 * np.log((1 - eps) / eps)
+    factor = 2 * np.pi * CLASSICAL_ELECTRON_RADIUS_CM**2 * ELECTRON_REST_KEV * electrons_per_g(medium.mass_fractions)
+    return factor / (beta_squared(energy) * energy) * np.maximum(bracket, 0.0)
+
+
+def _brems(medium: StoppingMedium, energy: NDArray[np.float64], fraction: NDArray[np.float64]) -> NDArray:
+    """Spectrum k dσ/dk [cm²/g], (energies, fractions)."""
+    atoms = atoms_per_g(medium.mass_fractions)
+    numbers = atomic_numbers(medium.mass_fractions)
+    return sum(count * scaled_spectrum_cm2(z, energy, fraction) for z, count in zip(numbers, atoms, strict=True))
+
+
+def brems_cross_section(medium: StoppingMedium, energy_kev: NDArray[np.float64], cut_kev: float) -> NDArray:
+    """Photons above cut_kev [cm²/g]: ∫ k dσ/dk d(ln k)."""
+    nodes, weights = np.polynomial.legendre.leggauss(16)
+    total = np.zeros_like(energy_kev)
+    for place, energy in enumerate(energy_kev):
+        width = np.log(energy / cut_kev)
+        if width > 0:
+            fraction = np.exp(-width * 0.5 * (1 - nodes))
+            total[place] = 0.5 * width * np.sum(weights * _brems(medium, np.array([energy]), fraction))
+    return total
+
+
+def electron_tables(media: Sequence[StoppingMedium], physics: TransportPhysics) -> ElectronTables:
+    """Ladder tables of the media, from the electron cut to 3 MeV."""
+    cut = physics.electron_cut_kev
+    nodes = int(np.ceil(np.log(HIGHEST_KEV / cut) * NODES_PER_E_FOLD)) + 1
+    energy = cut * np.exp(np.arange(nodes) / NODES_PER_E_FOLD)
+    ratio, log_screening = screening_of_ratio()
+    step = LOG_SCREENING_NODES[1] - LOG_SCREENING_NODES[0]
+    columns: dict[str, list[NDArray[np.float64]]] = {name: [] for name in ElectronTables._fields[5:]}
+    coarse = energy[::8] if energy[::8][-1] == energy[-1] else np.append(energy[::8], energy[-1])
+    for medium in media:
+        stopping = collision_stopping_power(medium, energy, cut)
+        stopping += radiative_stopping_power(medium, energy, physics.photon_cut_kev)
+        k = np.array(
+            [
+                np.exp(np.interp(np.log(energy), np.log(coarse), np.log(row)))
+                for row in transport_coefficients(medium, coarse, cut, physics.elastic_model)
+            ]
+        )
+        index = (np.interp(k[1] / k[0], ratio, log_screening) - LOG_SCREENING_NODES[0]) / step
+        unrestricted = collision_stopping_power(medium, energy) + radiative_stopping_power(medium, energy)
+        columns["path"].append(_cumulative(np.ones_like(energy), stopping, energy))
+        columns["moller"].append(_cumulative(moller_cross_section(medium, energy, cut), stopping, energy))
+        brems = np.exp(
+            np.interp(
+                np.log(energy), np.log(coarse), np.log(brems_cross_section(medium, coarse, physics.photon_cut_kev))
+            )
+        )
+        columns["brems"].append(_cumulative(brems, stopping, energy))
+        columns["k1"].append(_cumulative(k[0], stopping, energy))
+        columns["screening"].append(np.clip(index, 0.0, LOG_SCREENING_NODES.size - 1.001))
+        columns["csda"].append(_cumulative(np.ones_like(energy), unrestricted, energy))
+        spectrum = _brems(medium, brems_energies(cut), np.clip(BREMS_FRACTIONS, 1e-3, 1 - 1e-6))
+        columns["brems_spectrum"].append(spectrum / spectrum.max(axis=1, keepdims=True))
+    return ElectronTables(
+        energy,
+        cut,
+        physics.photon_cut_kev,
+        NODES_PER_E_FOLD / physics.steps_per_e_fold,
+        physics.secondary_range_cut_g_per_cm2,
+        **{name: np.ascontiguousarray(np.array(rows)) for name, rows in columns.items()},
+    )
+
+
+def brems_energies(cut_kev: float) -> NDArray[np.float64]:
+    """Electron energies of the spectra."""
+    return np.geomspace(cut_kev, HIGHEST_KEV, BREMS_ENERGIES)
+
+
+def photon_tables(media: Sequence[StoppingMedium], physics: TransportPhysics) -> PhotonTables:
+    """Attenuation, shares, and the momentum tables of the media, from 1 keV to 3 MeV."""
+    energy = np.geomspace(PHOTON_LOWEST_KEV, HIGHEST_KEV, PHOTON_NODES)
+    kinds = np.array([mass_cross_sections(medium.mass_fractions, energy) for medium in media])
+    total = kinds.sum(axis=1)
+    log_momentum = np.log(np.geomspace(MOMENTUM_RANGE[0], MOMENTUM_RANGE[1], MOMENTUM_NODES))
+    bound = np.array([bound_fraction(medium.mass_fractions, np.exp(log_momentum)) for medium in media])
+    factors = [form_factor_squared(medium.mass_fractions) for medium in media]
+    momentum = factors[0][0]
+    x2 = momentum**2
+    rayleigh = [np.concatenate([[0.0], np.cumsum(0.5 * (f2[1:] + f2[:-1]) * np.diff(x2))]) / f2[0] for _, f2 in factors]
+    return PhotonTables(
+        float(np.log(PHOTON_LOWEST_KEV)),
+        (PHOTON_NODES - 1) / float(np.log(HIGHEST_KEV / PHOTON_LOWEST_KEV)),
+        physics.photon_cut_kev,
+        total,
+        kinds[:, 0] / total,
+        (kinds[:, 0] + kinds[:, 2]) / total,
+        float(log_momentum[0]),
+        float(1 / (log_momentum[1] - log_momentum[0])),
+        bound,
+        momentum,
+        np.array(rayleigh),
+    )

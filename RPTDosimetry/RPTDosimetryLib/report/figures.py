@@ -27,8 +27,8 @@ DOSE_COLOURS = "inferno"
 CT_WINDOW_HU = (-160.0, 240.0)
 #: Dose below this share of the colour scale's top leaves the anatomy uncovered.
 SHOWN_FROM = 0.05
-#: The scale's top is this percentile of the dose inside the VOIs, so that one hot voxel does not darken the rest.
-SCALE_PERCENTILE = 99.5
+#: What is shown around the body [mm].
+MARGIN_MM = 15.0
 DPI = 130
 OUTLINES = "tab20"
 
@@ -55,26 +55,29 @@ def activity_backdrop(activity: Image) -> Backdrop:
 
 def save_dose_overlay(dose: DoseMap, backdrop: Backdrop, vois: Sequence[Voi], path: Path) -> None:
     """Axial, coronal and sagittal plane through the hottest VOI, and a coronal maximum projection, with Gy scale."""
-    figure = _figure(12.0, 11.0)
+    figure = _figure(12.0, 10.0)
     shown = [voi for voi in vois if voi.name != "body"]
     top_gy = _scale_top_gy(dose.image, shown)
     at_mm = _point_of_interest_mm(dose.image, shown)
     dose_standing = standing(dose.image.voxels, dose.image.grid)
     under = standing(backdrop.image.voxels, backdrop.image.grid)
     outlines = [(voi.name, standing(voi.mask, voi.grid)) for voi in shown]
+    frame_mm = _frame_mm(dose.image, vois)
     axes = figure.subplots(2, 2)
     for axis, name in zip(axes.flat, PLANES, strict=False):
         _draw_plane(axis, under.plane(name, at_mm), "gray", backdrop.window)
         drawn = _draw_dose(axis, dose_standing.plane(name, at_mm), top_gy)
         _outline(axis, name, at_mm, outlines)
-        _label(axis, name, at_mm, dose_standing)
+        _label(axis, name, at_mm, frame_mm)
     projection = axes.flat[3]
     drawn = _draw_plane(projection, dose_standing.projection("coronal"), DOSE_COLOURS, (0.0, top_gy))
-    _label(projection, "coronal", None, dose_standing)
+    _label(projection, "coronal", None, frame_mm)
     bar = figure.colorbar(drawn, ax=axes.ravel().tolist(), extend="max", shrink=0.7, pad=0.02)
     bar.set_label("Absorbed dose [Gy]")
     handles = _legend_handles([voi.name for voi in shown])
-    figure.legend(handles=handles, loc="lower center", ncols=min(6, max(1, len(handles))), frameon=False, fontsize=9)
+    figure.legend(
+        handles=handles, loc="outside lower center", ncols=min(6, max(1, len(handles))), frameon=False, fontsize=9
+    )
     lowest = f"shown from {SHOWN_FROM * top_gy:.2g} Gy"
     figure.suptitle(f"Absorbed dose, {dose.nuclide}, engine {dose.engine} ({lowest}) over {backdrop.text}", fontsize=12)
     _save(figure, path)
@@ -88,9 +91,9 @@ def save_dvh(dvhs: Sequence[Dvh], path: Path, title: str) -> None:
         cumulative.plot(dvh.dose_gy, 100 * dvh.cumulative, color=colour, label=dvh.name, linewidth=1.6)
         centres = 0.5 * (dvh.dose_gy[1:] + dvh.dose_gy[:-1])
         coarse_gy, coarse = _coarser(centres, dvh.differential_per_gy)
-        differential.plot(coarse_gy, coarse, color=colour, linewidth=1.2)
+        differential.plot(coarse_gy, 100 * coarse, color=colour, linewidth=1.3, drawstyle="steps-mid")
     cumulative.set(xlabel="Absorbed dose [Gy]", ylabel="Volume receiving at least this dose [%]", ylim=(0, 101))
-    differential.set(xlabel="Absorbed dose [Gy]", ylabel="Volume share per dose [1/Gy]", yscale="log")
+    differential.set(xlabel="Absorbed dose [Gy]", ylabel="Volume per dose [%/Gy]", yscale="log")
     differential.set_title("Differential (display bins joined)", fontsize=10)
     cumulative.set_title("Cumulative", fontsize=10)
     for axis in (cumulative, differential):
@@ -152,11 +155,20 @@ def _legend_handles(names: Sequence[str]) -> list[Any]:
 
 
 def _scale_top_gy(dose: Image, vois: Sequence[Voi]) -> float:
-    inside = np.zeros(dose.voxels.shape, dtype=bool)
-    for voi in vois:
-        inside |= voi.mask
-    values = dose.voxels[inside] if inside.any() else dose.voxels[dose.voxels > 0]
-    return max(float(np.percentile(values, SCALE_PERCENTILE)) if values.size else 0.0, 1e-9)
+    """The median dose of the hottest VOI: half of it is at the scale's top, and organs stay visible beside it."""
+    medians = [float(np.median(dose.voxels[voi.mask])) for voi in vois if voi.mask.any()]
+    return max([*medians, 0.0]) or float(dose.voxels.max()) or 1.0
+
+
+def _frame_mm(dose: Image, vois: Sequence[Voi]) -> NDArray[np.float64]:
+    """(3, 2) lowest and highest x, y, z [mm] of the body, or of all dose where no body is drawn, with a margin."""
+    bodies = [voi.mask for voi in vois if voi.name == "body"]
+    shown = standing(bodies[0] if bodies else dose.voxels > 0.01 * dose.voxels.max(), dose.grid)
+    found = np.argwhere(shown.voxels)[:, ::-1]
+    low = np.add(shown.grid.origin_mm, (found.min(axis=0) - 0.5) * shown.grid.spacing_mm) - MARGIN_MM
+    high = np.add(shown.grid.origin_mm, (found.max(axis=0) + 0.5) * shown.grid.spacing_mm) + MARGIN_MM
+    edges = shown.edges_mm
+    return np.stack([np.maximum(low, edges[:, 0]), np.minimum(high, edges[:, 1])], axis=1)
 
 
 def _point_of_interest_mm(dose: Image, vois: Sequence[Voi]) -> Vector3:
@@ -198,13 +210,13 @@ def _outline(axis: Axes, name: str, at_mm: Vector3, outlines: Sequence[tuple[str
             axis.contour(x, y, plane.pixels, levels=[0.5], colors=[colour], linewidths=1.2)
 
 
-def _label(axis: Axes, name: str, at_mm: Vector3 | None, shown: Standing) -> None:
+def _label(axis: Axes, name: str, at_mm: Vector3 | None, frame_mm: NDArray[np.float64]) -> None:
     left, right, top, bottom = PLANES[name]
     for text, x, y in ((left, 0.02, 0.5), (right, 0.98, 0.5), (top, 0.5, 0.97), (bottom, 0.5, 0.03)):
         axis.text(
             x, y, text, transform=axis.transAxes, color="white", fontsize=12, ha="center", va="center", weight="bold"
         )
-    (x0, x1), (y0, y1), (z0, z1) = shown.edges_mm
+    (x0, x1), (y0, y1), (z0, z1) = frame_mm
     limits = {"axial": ((x0, x1), (y1, y0)), "coronal": ((x0, x1), (z0, z1)), "sagittal": ((y0, y1), (z0, z1))}[name]
     axis.set(xlim=limits[0], ylim=limits[1], xticks=[], yticks=[], facecolor="black", aspect="equal")
     position = {"axial": 2, "coronal": 1, "sagittal": 0}[name]
@@ -216,8 +228,10 @@ def _label(axis: Axes, name: str, at_mm: Vector3 | None, shown: Standing) -> Non
     axis.text(start + 50, height, "10 cm", color="white", fontsize=8, ha="center", va="bottom")
 
 
-def _coarser(centres: NDArray[np.float64], values: NDArray[np.float64], most: int = 120) -> tuple[Any, Any]:
-    step = max(1, len(centres) // most)
+def _coarser(centres: NDArray[np.float64], values: NDArray[np.float64]) -> tuple[Any, Any]:
+    """Bins joined until a small volume's histogram is a curve: about twice the root of the bins that hold voxels."""
+    bins = int(np.clip(2 * np.sqrt(np.count_nonzero(values)), 8, 60))
+    step = max(1, len(centres) // bins)
     usable = len(centres) // step * step
     joined = values[:usable].reshape(-1, step).mean(axis=1)
     return centres[:usable].reshape(-1, step).mean(axis=1), np.where(joined > 0, joined, np.nan)

@@ -34,6 +34,8 @@ LESION_PATTERN: Final = r"\b(lesion|tumou?r|metas|mets?\b|gtv|nodule|hcc)"
 #: Share of a structure outside the image, or of volume lost by resampling, from which it is said.
 SAID_FROM: Final = 0.005
 LOST_VOLUME: Final = 0.05
+#: Neighbours share a few edge voxels; from this share of the smaller one it is an overlap.
+SAID_OVERLAP: Final = 0.02
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def delineate(
 ) -> tuple[Voi, ...]:
     """Every structure as a mask on the dose grid; overlaps are allowed and said in the VOIs' warnings.
 
-    Contours keep their volume to half a voxel (see contours.py); label maps go by majority (see label_map.py). Raises
+    Contours and labels keep their volume to half a voxel (see contours.py and label_map.py). Raises
     VoiError when a structure is empty on the grid or lies outside it.
     """
     chosen = settings or VoiSettings()
@@ -236,7 +238,7 @@ def _said_where_overlapping(vois: Sequence[Voi]) -> list[Voi]:
         if inside[n].any():
             for m, other in enumerate(vois):
                 both = int(np.count_nonzero(inside[n] & inside[m])) if m != n else 0
-                if both:
+                if both > SAID_OVERLAP * min(np.count_nonzero(voi.mask), np.count_nonzero(other.mask)):
                     partners.append(f"{other.name} ({both * voi.grid.voxel_volume_ml:.3g} mL)")
         text = (f"{voi.name} overlaps {', '.join(partners)}: those voxels count in both.",) if partners else ()
         said.append(replace(voi, warnings=voi.warnings + text))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 #: Scan lines through each pixel row; along the line the cover is exact.
-LINES_PER_PIXEL: Final = 8
+LINES_PER_PIXEL: Final = 16
 
 
 def covered_fraction(
@@ -18,7 +18,7 @@ def covered_fraction(
     """Share (j, i) of each pixel of a block inside an odd number of polygons; pixel (i, j) spans ±0.5 around its index.
 
     polygons_ij: (n, 2) vertices in pixel coordinates, closed without repeating the first. first_ij: index of the
-    block's first pixel. Along i the cover of every scan line is exact; along j it is the mean of 8 lines. A hole drawn
+    block's first pixel. Along i the cover of every scan line is exact; along j it is the mean of 16 lines. A hole drawn
     as a polygon of its own, or through a keyhole, is left out.
     """
     rows, columns = shape_ji

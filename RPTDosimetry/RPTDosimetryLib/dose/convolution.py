@@ -17,12 +17,12 @@ Box = tuple[slice, slice, slice]
 class SourceSpectrum:
     """The Fourier transform of a map padded with zeros, so that nothing wraps around up to the reach of a kernel.
 
-    half_spectrum: rfftn, complex64 (z, y, x/2+1) of padded_zyx; shape_zyx is the map's.
+    source: the map, float32 (z, y, x); half_spectrum: its rfftn, complex64 (z, y, x/2+1) of padded_zyx.
     """
 
+    source: NDArray[np.float32]
     half_spectrum: NDArray[np.complex64]
     padded_zyx: tuple[int, int, int]
-    shape_zyx: tuple[int, int, int]
 
 
 def source_spectrum(source: NDArray[np.float32], octant_zyx: tuple[int, ...]) -> SourceSpectrum:
@@ -31,40 +31,42 @@ def source_spectrum(source: NDArray[np.float32], octant_zyx: tuple[int, ...]) ->
     Padding n + reach is enough: what wraps around then lands in the padding, which is cropped.
     """
     padded = tuple(
-        scipy.fft.next_fast_len(n + min(k, n) - 1, real=True) for n, k in zip(source.shape, octant_zyx, strict=True)
+        2 * scipy.fft.next_fast_len((n + min(k, n)) // 2, real=True)  # even, for the cosine transform of kernels
+        for n, k in zip(source.shape, octant_zyx, strict=True)
     )
-    spectrum = scipy.fft.rfftn(source.astype(np.float32, copy=False), padded, workers=WORKERS)
-    nz, ny, nx = source.shape
-    return SourceSpectrum(spectrum, (padded[0], padded[1], padded[2]), (nz, ny, nx))
+    single = source.astype(np.float32, copy=False)
+    spectrum = scipy.fft.rfftn(single, padded, workers=WORKERS)
+    return SourceSpectrum(single, spectrum, (padded[0], padded[1], padded[2]))
 
 
 def convolve(source: SourceSpectrum, octant: NDArray[np.floating], box: Box | None = None) -> NDArray[np.float32]:
     """(source ⊗ kernel) over a box of the map: out[x] = Σ_s source[s]·octant[|x − s|], zero outside the map.
 
-    octant: (k, j, i) of index 0..reach; entries beyond the map's size cannot matter and are left out.
+    octant: (k, j, i) of index 0..reach; entries beyond the map's size cannot matter and are left out. The voxel's dose
+    to itself, some 50 times the rest, is added without the transform: single precision then costs 1e-8 of the highest
+    dose instead of 1e-6, which far from a hot lesion would be per cents.
     """
     box = box or (slice(None), slice(None), slice(None))
+    nz, ny, nx = source.source.shape
     product = source.half_spectrum * _octant_spectrum(octant, source)
-    axis_by_axis = scipy.fft.ifft(product, axis=0, workers=WORKERS, overwrite_x=True)[: source.shape_zyx[0]][box[0]]
-    axis_by_axis = scipy.fft.ifft(axis_by_axis, axis=1, workers=WORKERS)[:, : source.shape_zyx[1]][:, box[1]]
-    real = scipy.fft.irfft(axis_by_axis, n=source.padded_zyx[2], axis=2, workers=WORKERS)
-    return real[:, :, : source.shape_zyx[2]][:, :, box[2]]
+    axis_by_axis = scipy.fft.ifft(product, axis=0, workers=WORKERS, overwrite_x=True)[:nz][box[0]]
+    axis_by_axis = scipy.fft.ifft(axis_by_axis, axis=1, workers=WORKERS)[:, :ny][:, box[1]]
+    others = scipy.fft.irfft(axis_by_axis, n=source.padded_zyx[2], axis=2, workers=WORKERS)[:, :, :nx][:, :, box[2]]
+    return others + np.float32(octant[0, 0, 0]) * source.source[box]
 
 
 def _octant_spectrum(octant: NDArray[np.floating], source: SourceSpectrum) -> NDArray[np.float32]:
-    """Transform of the mirrored kernel: real and even, so Σ c_i K_i cos(2π f i/N) axis by axis, f = 0..N/2."""
-    spectrum = octant[tuple(slice(n) for n in source.shape_zyx)].astype(np.float64)
-    for axis, padded in enumerate(source.padded_zyx):
-        spectrum = np.moveaxis(np.tensordot(_cosines(spectrum.shape[axis], padded), spectrum, axes=(1, axis)), 0, axis)
-    half = spectrum.astype(np.float32)
+    """Transform of the mirrored kernel without its centre: real and even, so the DCT-I of the octant, f = 0..N/2.
+
+    N > 2·reach, so the octant never touches the last term, which a DCT-I would count once instead of twice.
+    """
+    padded = np.zeros([n // 2 + 1 for n in source.padded_zyx], dtype=np.float32)
+    inside = octant[tuple(slice(n) for n in source.source.shape)]
+    padded[tuple(slice(n) for n in inside.shape)] = inside
+    padded[0, 0, 0] = 0.0
+    half = scipy.fft.dctn(padded, type=1, workers=WORKERS, overwrite_x=True)
     nz, ny, _ = source.padded_zyx
     return half[_folded(nz)][:, _folded(ny)]
-
-
-def _cosines(terms: int, padded: int) -> NDArray[np.float64]:
-    """(N/2+1, terms) cos(2π f i/N), doubled for i > 0 because both mirror images count."""
-    frequency, index = np.arange(padded // 2 + 1)[:, None], np.arange(terms)[None, :]
-    return np.where(index == 0, 1.0, 2.0) * np.cos(2.0 * np.pi / padded * (frequency * index % padded))
 
 
 def _folded(padded: int) -> NDArray[np.intp]:

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from RPTDosimetryLib.dose.convolution import Box, convolve, source_spectrum
 from RPTDosimetryLib.dose.engine import DoseTask, EngineResult, dose_engine
 from RPTDosimetryLib.grid import Grid, Vector3
+from RPTDosimetryLib.physics.materials import Material
+from RPTDosimetryLib.physics.media import media_scheme
 from RPTDosimetryLib.physics.nuclides import nuclide
 
 if TYPE_CHECKING:
@@ -57,14 +59,14 @@ def multiple_voxel_s(task: DoseTask) -> EngineResult:
     rule = "kernels as they are (unscaled)" if unscaled else "electron part times ρ_ref/ρ_voxel, photon part as it is"
     largest = max((m.kernel for m in media), key=lambda kernel: kernel.electron.size)
     method = (
-        f"MSV with the {len(media)} media of {task.patient.scheme} that occur (kernel, g/cm3: {named}), "
+        f"MSV, {len(media)} media of {task.patient.scheme} occur (kernel and its density in g/cm3: {named}), "
         f"{largest.nuclide}; {rule}; {_reach(largest)}."
     )
     parameters = {"kernels": [{**_stated(m.kernel), "voxels": m.voxels} for m in media], "unscaled": unscaled}
     return EngineResult(dose_gy, method, parameters=parameters)
 
 
-def kernel_for(task: DoseTask, material: str, density_g_per_cm3: float | None = None) -> VoxelSKernel:
+def kernel_for(task: DoseTask, material: str | Material, density_g_per_cm3: float | None = None) -> VoxelSKernel:
     """The kernel of a material for the voxels and the extent of the task's image, from the cache where possible.
 
     density_g_per_cm3: None for the reference density of the point kernel.
@@ -74,7 +76,7 @@ def kernel_for(task: DoseTask, material: str, density_g_per_cm3: float | None = 
     from RPTDosimetryLib.transport.voxel_kernels import photon_reach
 
     grid = task.tia.image.grid
-    point = point_kernel(nuclide(task.nuclide).name, material)
+    point = point_kernel(nuclide(task.nuclide).name, material, cancelled=task.cancelled)
     density = point.reference_density_g_per_cm3 if density_g_per_cm3 is None else density_g_per_cm3
     voxel_mm = _sides_mm(grid)
     return cached_voxel_s_kernel(point, density, voxel_mm, reach_photon=photon_reach(voxel_mm, grid.shape_zyx))
@@ -82,18 +84,15 @@ def kernel_for(task: DoseTask, material: str, density_g_per_cm3: float | None = 
 
 def _kernels(task: DoseTask) -> list[MediumKernel]:
     """Only the media that occur; air has none."""
-    from RPTDosimetryLib.physics.media import media_of
-
+    scheme = task.patient.media or media_scheme(task.patient.scheme)
     medium = task.patient.medium
     counts = np.bincount(medium.ravel(), minlength=2)
     boxes = scipy.ndimage.find_objects(medium)
-    names = media_of(task.patient.scheme)
     found = []
-    for index in np.flatnonzero(counts):
-        if index == 0:
-            continue
-        task.step(0.3 * index / counts.size, f"Kernel of {names[index].name}")
-        kernel = kernel_for(task, names[index].name)
+    for index in np.flatnonzero(counts[1:]) + 1:
+        this = scheme.medium(int(index))
+        task.step(0.3 * index / counts.size, f"Kernel of {this.material.name}")
+        kernel = kernel_for(task, this.material, this.reference_density_g_per_cm3)
         found.append(MediumKernel(int(index), int(counts[index]), boxes[index - 1], kernel))
     return found
 
@@ -138,10 +137,10 @@ def _sides_mm(grid: Grid) -> Vector3:
 def _reach(kernel: VoxelSKernel) -> str:
     parts = []
     for name, octant in (("electrons", kernel.electron), ("photons", kernel.photon)):
-        reach = [n - 1 for n in octant.shape[::-1]]
-        far_mm = max(r * mm for r, mm in zip(reach, kernel.voxel_mm, strict=True))
-        parts.append(f"{name} {reach[0]}×{reach[1]}×{reach[2]} voxels ({far_mm:.0f} mm)")
-    return "reach " + ", ".join(parts)
+        voxels = [n - 1 for n in octant.shape[::-1]]
+        far_mm = max(n * mm for n, mm in zip(voxels, kernel.voxel_mm, strict=True))
+        parts.append(f"{name} {', '.join(map(str, voxels))} voxels each way in x, y, z (up to {far_mm:.0f} mm)")
+    return "reach: " + "; ".join(parts)
 
 
 def _stated(kernel: VoxelSKernel) -> dict[str, object]:

@@ -25,7 +25,7 @@ Reach = tuple[int, int, int]
 PHOTON_REACH_MM = 300.0
 ELECTRON_REACH_VOXELS = 5
 #: What an electron kernel may leave outside (bremsstrahlung) before its reach grows beyond five voxels.
-ELECTRON_SHARE_OUTSIDE = 5e-4
+ELECTRON_SHARE_OUTSIDE = 1e-3
 #: Voxels closer than this many of the longest side take the exact displacement average; the others Gauss points.
 NEAR_SIDES = 5
 #: Three-point Gauss rule for the weight Λ(t) = max(0, 1 − |t|) on (−1, 1): moments 1, 1/6, 1/15, exact to degree 5.
@@ -86,7 +86,7 @@ def voxel_s_kernel(
     P_ijk(r): probability that a point uniform in voxel 0, displaced by r in an isotropic direction, lands in voxel
     ijk. Near voxels by the displacement table, batch by batch (standard error); far ones by
     S = (V/m) Σ w e(|x|) over 27 Gauss points of the triangle weight. Default reach: photons 30 cm; electrons five
-    voxels, more where that leaves over 0.05 % of their energy outside. near: the block with the exact average and
+    voxels, more where that leaves over 0.1 % of their energy outside. near: the block with the exact average and
     standard errors, default five of the longest sides. Raises TransportError for values ≤ 0.
     Method: the voxel S value of MIRD 17 with the source-target distance distribution of a box.
     """
@@ -119,7 +119,7 @@ def voxel_s_kernel(
 
 
 def electron_reach(profile: RadialProfile, voxel_mm: Vector3, most: Reach | None = None) -> Reach:
-    """Voxels (x, y, z) that leave at most 0.05 % of the electron energy outside, at least five."""
+    """Voxels (x, y, z) that leave at most 0.1 % of the electron energy outside, at least five."""
     radius_mm = profile.radius_holding_mm(1.0 - ELECTRON_SHARE_OUTSIDE)
     reach = [max(ELECTRON_REACH_VOXELS, math.ceil(radius_mm / mm)) for mm in voxel_mm]
     if most is not None:

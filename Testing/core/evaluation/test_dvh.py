@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+
 from RPTDosimetryLib.errors import EvaluationError
 from RPTDosimetryLib.evaluation.dvh import dose_at_volume_gy, dvh, volume_at_dose
 

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+
 from RPTDosimetryLib.errors import EvaluationError, GridMismatchError, VoiError
 from RPTDosimetryLib.evaluation.organ_table import dvh_answer, organ_doses
 from RPTDosimetryLib.grid import Grid

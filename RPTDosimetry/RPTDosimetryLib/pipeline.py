@@ -107,7 +107,7 @@ def dose_from_maps(request: DoseRequest, out: Path, progress: Progress = silent)
 
 
 def _patient_from_maps(request: DoseRequest, grid: Grid) -> PatientMap:
-    """HU on any grid; density and labels on the TIA's grid."""
+    """HU, density and labels on any grid, brought onto the TIA's."""
     if (request.hu is None) == (request.density is None):
         raise DoseError("Give either --hu or --density: the density of the patient is needed once.")
     if (request.material is None) != (request.materials_json is None):
@@ -118,10 +118,11 @@ def _patient_from_maps(request: DoseRequest, grid: Grid) -> PatientMap:
         return patient_map(read_image(request.hu, "HU"), grid)
     density = read_image(request.density, "g/cm3") if request.density else None
     if request.material is not None and request.materials_json is not None:
-        return patient_from_labels(read_image(request.material, "1"), scheme_from_json(request.materials_json), density)
+        scheme = scheme_from_json(request.materials_json)
+        return patient_from_labels(read_image(request.material, "1"), scheme, grid, density)
     if density is None:
         raise DoseError("Give either --hu or --density: the density of the patient is needed once.")
-    return patient_from_density(density)
+    return patient_from_density(density, grid)
 
 
 def _lambda_phys_per_s(administration: Administration) -> float:

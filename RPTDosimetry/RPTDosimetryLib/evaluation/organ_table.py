@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from RPTDosimetryLib.errors import EvaluationError, VoiError
 from RPTDosimetryLib.evaluation.dvh import dose_at_volume_gy, dvh
 from RPTDosimetryLib.grid import require_same_grid
+from RPTDosimetryLib.physics.media import SCHNEIDER_8
 from RPTDosimetryLib.records import Administration, DoseMap, Image, PatientMap, TiaMap, Voi
 from RPTDosimetryLib.units import BQ_PER_GBQ
 
@@ -119,8 +120,10 @@ def dvh_answer(
 ) -> dict[str, Any]:
     """Dose figures and DVH of every label above 0, as plain numbers for JSON.
 
-    mean_gy is mass-weighted where a density map is given (mean_weighting says so). Raises GridMismatchError on
-    different grids, VoiError when no label is set, EvaluationError for labels that are not whole numbers.
+    mean_gy is mass-weighted where a density map is given (mean_weighting says so); air by that density (below the
+    lung's HU) then counts in volume_ml and air_ml only, as no engine gives it a dose. Raises GridMismatchError on
+    different grids, VoiError when no label is set or one holds only air, EvaluationError for labels that are not whole
+    numbers.
     """
     require_same_grid(dose.grid, labels.grid, "Dose and labels")
     if density is not None:
@@ -141,14 +144,21 @@ def dvh_answer(
 
 def _label_answer(dose: Image, mask: NDArray[np.bool_], density: Image | None, label: int, name: str) -> dict[str, Any]:
     volume_ml = dose.grid.voxel_volume_ml
-    summary = dose_summary(dose.voxels[mask], None if density is None else density.voxels[mask], volume_ml)
-    histogram = dvh(dose.voxels[mask], volume_ml, name)
+    doses, densities, air = dose.voxels[mask], None, 0
+    if density is not None:
+        tissue = SCHNEIDER_8.media_from_density(density.voxels[mask]) > 0
+        air = int(np.count_nonzero(~tissue))
+        doses, densities = doses[tissue], density.voxels[mask][tissue]
+        if doses.size == 0:
+            raise VoiError(f"Label {name} holds only air: no dose can be given. Leave it out.")
+    histogram = dvh(doses, volume_ml, name)
     return {
         "label": label,
         "name": name,
         "voxels": int(np.count_nonzero(mask)),
-        "volume_ml": histogram.volume_ml,
-        **vars(summary),
+        "volume_ml": float(np.count_nonzero(mask)) * volume_ml,
+        "air_ml": air * volume_ml,
+        **vars(dose_summary(doses, densities, volume_ml)),
         "dose_gy": histogram.dose_gy.tolist(),
         "cumulative": histogram.cumulative.tolist(),
         "differential_per_gy": histogram.differential_per_gy.tolist(),

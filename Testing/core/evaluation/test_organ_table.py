@@ -82,6 +82,15 @@ def test_the_answer_for_labels_is_plain_json_with_weighted_means():
     assert answer["mean_weighting"] == "voxel mass"
 
 
+def test_air_by_density_counts_as_volume_only():
+    labels = Image(np.array([[[0, 0, 2, 2]]], dtype=np.uint8), GRID, "1")
+    (volume,) = dvh_answer(Image(DOSE, GRID, "Gy"), labels, Image(DENSITY, GRID, "g/cm3"))["volumes"]
+    assert (volume["volume_ml"], volume["air_ml"], volume["mean_plain_gy"]) == (approx(2.0), approx(1.0), approx(10.0))
+    only_air = Image(np.array([[[0, 0, 0, 2]]], dtype=np.uint8), GRID, "1")
+    with pytest.raises(VoiError, match="air"):
+        dvh_answer(Image(DOSE, GRID, "Gy"), only_air, Image(DENSITY, GRID, "g/cm3"))
+
+
 def test_without_density_the_answer_says_that_means_are_plain():
     labels = Image(np.array([[[1, 1, 7, 0]]], dtype=np.uint8), GRID, "1")
     answer = dvh_answer(Image(DOSE, GRID, "Gy"), labels)

@@ -8,7 +8,7 @@ import tomllib
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -17,7 +17,7 @@ from RPTDosimetryLib.errors import ConfigurationError
 from RPTDosimetryLib.registration.patient_map import DensitySettings
 from RPTDosimetryLib.registration.rigid import RegistrationSettings
 from RPTDosimetryLib.study.given import StudyGiven
-from RPTDosimetryLib.tia.integrate import TiaSettings
+from RPTDosimetryLib.tia.settings import TiaSettings
 from RPTDosimetryLib.vois.delineate import VoiSettings
 
 
@@ -67,12 +67,14 @@ def settings_from(table: dict[str, Any], where: str) -> RunSettings:
 
 
 def _refuse_unknown_keys(table: dict[str, Any], record: Any, where: str) -> None:
-    known = {f.name: f for f in dataclasses.fields(record)}
+    """Unknown keys of a table and of the records inside it, before values are judged."""
+    known = get_type_hints(record)
     for key, value in table.items():
         if key not in known:
             near = difflib.get_close_matches(key, known, n=1)
             hint = f" Did you mean {near[0]}?" if near else f" Known: {', '.join(known)}."
             raise ConfigurationError(f"{where}: unknown setting {key!r}.{hint}")
-        factory = known[key].default_factory
-        if isinstance(value, dict) and dataclasses.is_dataclass(factory):
-            _refuse_unknown_keys(value, factory, f"{where} [{key}]")
+        inner = [kind for kind in (known[key], *get_args(known[key])) if dataclasses.is_dataclass(kind)]
+        for item in value if isinstance(value, list) else [value]:
+            if inner and isinstance(item, dict):
+                _refuse_unknown_keys(item, inner[0], f"{where} [{key}]")

@@ -136,10 +136,11 @@ def _figure(width_in: float, height_in: float) -> Figure:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    figure.text(0.995, 0.002, DISCLAIMER, ha="right", va="bottom", fontsize=6, color="0.4")
-    figure.get_layout_engine().set(rect=(0, 0.05, 1, 0.95))  # type: ignore[union-attr, call-arg]
+    figure.text(1.0, -0.004, DISCLAIMER, ha="right", va="top", fontsize=6, color="0.4")
     with whole_file(path) as temporary:
-        figure.savefig(temporary, dpi=DPI, metadata={"Software": "SlicerRPTDosimetry"})
+        figure.savefig(
+            temporary, dpi=DPI, bbox_inches="tight", pad_inches=0.08, metadata={"Software": "SlicerRPTDosimetry"}
+        )
 
 
 def _colours(count: int) -> list[Any]:

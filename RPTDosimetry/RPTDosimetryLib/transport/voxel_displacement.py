@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
+from itertools import pairwise, permutations
 
 import numba
 import numpy as np
@@ -47,9 +49,20 @@ def displacement_table(voxel_mm: Vector3, reach: tuple[int, int, int]) -> Displa
     farthest_mm = float(np.linalg.norm((np.asarray(reach) + 1) * np.asarray(voxel_mm)))
     edges_mm = _radial_edges_mm(min(voxel_mm), farthest_mm)
     shape_kji = (reach[2] + 1, reach[1] + 1, reach[0] + 1)
-    rows = [_cell_probability(low, high, voxel_mm, shape_kji) for low, high in pairwise(edges_mm)]
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        rows = list(pool.map(lambda cell: _cell_probability(*cell, voxel_mm, shape_kji), pairwise(edges_mm)))
     probability = scipy.sparse.vstack(rows, format="csr").T.tocsr()
-    return DisplacementTable(edges_mm, probability, shape_kji)
+    return DisplacementTable(edges_mm, _alike(probability, voxel_mm[::-1], shape_kji), shape_kji)
+
+
+def _alike(
+    probability: scipy.sparse.csr_matrix, sides_mm: tuple[float, ...], shape: tuple[int, ...]
+) -> scipy.sparse.csr_matrix:
+    """Mean over the exchanges of equal axes, so that the error of the angles does not tell them apart."""
+    axes = list(zip(sides_mm, shape, strict=True))
+    same = [order for order in permutations(range(3)) if [axes[axis] for axis in order] == axes]
+    index = np.arange(probability.shape[0]).reshape(shape)
+    return sum(probability[index.transpose(order).ravel()] for order in same) / len(same)
 
 
 def _radial_edges_mm(smallest_mm: float, farthest_mm: float) -> NDArray[np.float64]:
@@ -79,7 +92,7 @@ def _cell_probability(
     return scipy.sparse.csr_matrix(landed.reshape(1, -1))
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _scatter(radius, voxel_mm, angle, weight, landed):  # type: ignore[no-untyped-def]
     """Add Π Λ(x/a − i)·sinθ dθ dφ over the octant's directions to the voxels (k, j, i)."""
     nk, nj, ni = landed.shape

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from RPTDosimetryLib.errors import TransportError
 from RPTDosimetryLib.transport.kernel_cache import cached_voxel_s_kernel
 from RPTDosimetryLib.transport.voxel_displacement import displacement_table
@@ -128,6 +129,12 @@ def test_the_axes_of_an_anisotropic_kernel_are_those_of_the_voxel():
     assert flat.shape == (9, 10, 11)
     assert np.transpose(turned, (2, 0, 1)) == approx(flat, rel=2e-4)
     assert flat[0, 0, 1] > flat[0, 1, 0] > flat[1, 0, 0]
+
+
+def test_a_cube_looks_the_same_along_all_axes():
+    photon = voxel_s_kernel(exponential_point_kernel(), 1.0, (3.0, 3.0, 3.0), None, (8, 8, 8)).photon
+    for order in ((0, 2, 1), (2, 1, 0), (1, 2, 0)):
+        assert photon.transpose(order) == approx(photon, rel=1e-9)
 
 
 def test_standard_errors_are_those_of_the_batches():

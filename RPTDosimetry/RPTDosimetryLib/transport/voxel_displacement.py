@@ -50,7 +50,7 @@ def displacement_table(voxel_mm: Vector3, reach: tuple[int, int, int]) -> Displa
     edges_mm = _radial_edges_mm(min(voxel_mm), farthest_mm)
     shape_kji = (reach[2] + 1, reach[1] + 1, reach[0] + 1)
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        rows = list(pool.map(lambda cell: _cell_probability(*cell, voxel_mm, shape_kji), pairwise(edges_mm)))
+        rows = list(pool.map(lambda cell: _cell_probability(cell, voxel_mm, shape_kji), pairwise(edges_mm)))
     probability = scipy.sparse.vstack(rows, format="csr").T.tocsr()
     return DisplacementTable(edges_mm, _alike(probability, voxel_mm[::-1], shape_kji), shape_kji)
 
@@ -74,9 +74,10 @@ def _radial_edges_mm(smallest_mm: float, farthest_mm: float) -> NDArray[np.float
 
 
 def _cell_probability(
-    low_mm: float, high_mm: float, voxel_mm: Vector3, shape_kji: tuple[int, int, int]
+    cell_mm: tuple[float, float], voxel_mm: Vector3, shape_kji: tuple[int, int, int]
 ) -> scipy.sparse.csr_matrix:
     """(1, n_octant_voxels) mean of P over a radial cell: two Gauss radii."""
+    low_mm, high_mm = cell_mm
     radii = 0.5 * (low_mm + high_mm) + 0.5 * (high_mm - low_mm) / np.sqrt(3.0) * np.array([-1.0, 1.0])
     sides = high_mm / min(voxel_mm)
     angles = ANGLES_SMOOTH if sides < 1.0 else int(min(ANGLES_SMOOTH + ANGLES_PER_VOXEL * sides, ANGLES_MOST))

@@ -211,12 +211,16 @@ class ActivitySeries:
 
 @dataclass(frozen=True)
 class TiaMap:
-    """Time-integrated activity per voxel: image.unit is "Bq·s" (a voxel's total, not a concentration)."""
+    """Time-integrated activity per voxel: image.unit is "Bq·s" (a voxel's total, not a concentration).
+
+    parameters: what the model took from the VOIs, such as their effective half-lives [h] by name.
+    """
 
     image: Image
     model: str
     extrapolated_fraction: float
     warnings: tuple[str, ...] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

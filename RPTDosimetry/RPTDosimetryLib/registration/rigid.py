@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -99,11 +101,26 @@ def _optimise(
     method.SmoothingSigmasAreSpecifiedInPhysicalUnitsOn()
     method.SetInitialTransform(start, True)
     try:
-        method.Execute(*images)
+        with _one_thread():
+            method.Execute(*images)
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1].strip()
         raise RegistrationError(f"the search for an alignment broke off ({reason})") from error
     return float(method.GetMetricValue()), start
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """ITK adds up its metric in the order in which threads finish; with one thread the same seed gives the same bits.
+
+    The method's own SetNumberOfThreads does not reach the metric, so the process-wide default is set and put back.
+    """
+    before = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    try:
+        yield
+    finally:
+        sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(before)
 
 
 def _matrix(transform: sitk.Euler3DTransform) -> NDArray[np.float64]:

@@ -56,19 +56,11 @@ def patient_from_ct(
         source = "real CT, organs as placed shapes (not segmented), activity drawn"
     organs = {**organs, **_everywhere(tissues, organs)}
     lesions, left_out = _lesions(organs, tissues.hu.grid)
-    names = ("outside", "rest_of_body", *organs, *lesions)
-    index = tissues.body.astype(np.uint8)
-    for number, mask in enumerate((*organs.values(), *lesions.values()), start=2):
-        index[mask] = number
-    index = np.where(tissues.body, index, 0).astype(np.uint8)
-    names, index = _without_empty(names, index)
-    curve_of = {name: CURVE_OF[name] for name in names if name in CURVE_OF} | {name: name for name in lesions}
-    weight = _weight(tissues.hu.voxels, index, [name in curve_of for name in names])
-    weight *= heterogeneity(tissues.hu.grid, spread_rng)
-    region_map = RegionMap(Image(index, tissues.hu.grid, "1"), names, weight, curve_of)
+    region_map = _region_map(tissues, organs, lesions, spread_rng)
+    names = region_map.names
     volumes_ml = {name: volume for name, _, volume in LESIONS_ML if name in lesions}
     uptake = draw_uptake(kinetics_rng, volumes_ml)
-    present = {*curve_of.values(), "remainder"}
+    present = {*region_map.curve_of.values(), "remainder"}
     share_per_ml, kinetics = give_kinetics(region_map, {k: v for k, v in uptake.items() if k in present})
     return VirtualPatient(
         ct=straight,
@@ -81,6 +73,21 @@ def patient_from_ct(
         source=f"{source}, seed {seed}",
         warnings=(*warnings, *left_out),
     )
+
+
+def _region_map(
+    tissues: CtTissues, organs: Mapping[str, Mask], lesions: Mapping[str, Mask], rng: np.random.Generator
+) -> RegionMap:
+    """Organs and lesions painted over the rest of the body, in that order."""
+    index = tissues.body.astype(np.uint8)
+    for number, mask in enumerate((*organs.values(), *lesions.values()), start=2):
+        index[mask] = number
+    index = np.where(tissues.body, index, 0).astype(np.uint8)
+    names, index = _without_empty(("outside", "rest_of_body", *organs, *lesions), index)
+    curve_of = {name: CURVE_OF[name] for name in names if name in CURVE_OF} | {name: name for name in lesions}
+    weight = _weight(tissues.hu.voxels, index, [name in curve_of for name in names])
+    weight *= heterogeneity(tissues.hu.grid, rng)
+    return RegionMap(Image(index, tissues.hu.grid, "1"), names, weight, curve_of)
 
 
 def _everywhere(tissues: CtTissues, organs: Mapping[str, Mask]) -> dict[str, Mask]:

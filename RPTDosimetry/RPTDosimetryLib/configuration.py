@@ -12,11 +12,12 @@ from typing import Any, get_args, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from RPTDosimetryLib.dose.engine import DoseSettings
+from RPTDosimetryLib.dose.engine import DoseSettings, engine_names
 from RPTDosimetryLib.errors import ConfigurationError
 from RPTDosimetryLib.registration.patient_map import DensitySettings
 from RPTDosimetryLib.registration.rigid import RegistrationSettings
 from RPTDosimetryLib.study.given import StudyGiven
+from RPTDosimetryLib.tia.registry import model_names
 from RPTDosimetryLib.tia.settings import TiaSettings
 from RPTDosimetryLib.vois.delineate import VoiSettings
 
@@ -59,11 +60,25 @@ def settings_from(table: dict[str, Any], where: str) -> RunSettings:
     """Settings from nested tables, as TOML or a provenance record holds them."""
     _refuse_unknown_keys(table, RunSettings, where)
     try:
-        return TypeAdapter(RunSettings).validate_python(table)
+        settings: RunSettings = TypeAdapter(RunSettings).validate_python(table)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise ConfigurationError(f"{where}: {key} = {first['input']!r}: {first['msg']}.") from error
+    _require_names(settings, where)
+    return settings
+
+
+def _require_names(settings: RunSettings, where: str) -> None:
+    """Engine, models and media exist: known before an image is read."""
+    choices = {
+        "dose.engine": (settings.dose.engine, engine_names()),
+        "tia.model": (settings.tia.model, ("auto", *model_names())),
+        "tia.voi_model": (settings.tia.voi_model, ("auto", *model_names())),
+    }
+    for key, (name, known) in choices.items():
+        if name not in known:
+            raise ConfigurationError(f"{where}: {key} = {name!r}: choose one of {', '.join(known)}.")
 
 
 def _refuse_unknown_keys(table: dict[str, Any], record: Any, where: str) -> None:

@@ -24,7 +24,7 @@ from RPTDosimetryLib.study.image_files import read_image
 from RPTDosimetryLib.study.read_ct import read_ct
 from RPTDosimetryLib.virtual_patient.demo_study import DemoTruth, write_demo_study
 
-#: Stands in a study folder that the demo wrote, so that only such a folder is ever replaced.
+#: Stands beside a study that the demo wrote, with the truth; only such a study is ever replaced.
 MARKER = "virtual_patient.json"
 ERRORS = "errors_against_truth.json"
 TRUTH = "exact activity, density and outlines of the virtual patient, dose by msv8"
@@ -87,7 +87,7 @@ class DemoOutcome:
 
 
 def run_demo(out: Path, settings: DemoSettings | None = None, progress: Progress = silent) -> DemoOutcome:
-    """Write the virtual study as DICOM under ``out``/study, run the pipeline on it, and hold each organ to the truth."""
+    """Write the virtual study as DICOM under ``out``/study, run the pipeline on it, hold each organ to the truth."""
     chosen, started = settings or DemoSettings(), time.monotonic()
     study, folder = out / "study", out / "results"
     truth = _write_study(study, chosen, _part(progress, 0.0, 0.35))
@@ -95,7 +95,7 @@ def run_demo(out: Path, settings: DemoSettings | None = None, progress: Progress
     progress(0.9, "Computing the true dose")
     errors = organ_errors(results.organ_doses, true_organ_doses(truth))
     with whole_file(folder / ERRORS) as temporary:
-        record = {"truth": TRUTH, "organ_errors": errors, "virtual_patient": truth.summary()}
+        record = {"truth": TRUTH, "organ_errors": errors}
         temporary.write_text(json_text(record) + "\n", encoding="utf-8")
     progress(1.0, "Done")
     return DemoOutcome(study, results, errors, TRUTH, time.monotonic() - started)
@@ -129,7 +129,8 @@ def organ_errors(computed: Sequence[OrganDose], true: Sequence[OrganDose]) -> tu
 
 def _write_study(study: Path, settings: DemoSettings, progress: Progress) -> DemoTruth:
     """The study folder, whole; an earlier one of the demo's own is replaced. Raises ReportError for any other."""
-    if study.exists() and not (study / MARKER).is_file():
+    marker = study.with_name(MARKER)
+    if study.exists() and not marker.is_file():
         raise ReportError(f"{study} holds files that the demo did not write. Choose another folder with --out.")
     ct = None if settings.ct is None else read_ct(settings.ct)
     if settings.labels is not None and ct is None:
@@ -137,9 +138,10 @@ def _write_study(study: Path, settings: DemoSettings, progress: Progress) -> Dem
     labels = None if settings.labels is None else read_image(settings.labels, "1")
     with whole_folder(study.with_name("study.new")) as folder:
         truth = write_demo_study(folder, settings.seed, ct, labels, progress)
-        (folder / MARKER).write_text(json_text({"seed": settings.seed, **truth.summary()}) + "\n", encoding="utf-8")
     shutil.rmtree(study, ignore_errors=True)
     study.with_name("study.new").rename(study)
+    with whole_file(marker) as temporary:
+        temporary.write_text(json_text({"seed": settings.seed, **truth.summary()}) + "\n", encoding="utf-8")
     return truth
 
 

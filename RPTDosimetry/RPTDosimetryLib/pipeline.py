@@ -38,7 +38,9 @@ from RPTDosimetryLib.report.results import RunResults, write_results
 from RPTDosimetryLib.study.complete import require_complete
 from RPTDosimetryLib.study.image_files import read_image, write_image
 from RPTDosimetryLib.study.read_study import read_study
-from RPTDosimetryLib.tia.integrate import fit_vois, integrate
+from RPTDosimetryLib.study.walk import files_below
+from RPTDosimetryLib.tia.integrate import integrate
+from RPTDosimetryLib.tia.voi_curves import fit_vois, voi_curves
 from RPTDosimetryLib.vois.delineate import delineate
 
 
@@ -53,11 +55,12 @@ def compute(folder: Path, settings: RunSettings, progress: Progress = silent, ca
     patient = patient_map_of(registered, settings.density)
     vois = delineate(registered, patient, settings.vois)
     series = _series(registered, lambda_phys_per_s)
-    curves = fit_vois(series, vois, settings.tia)
+    curves, fits = voi_curves(series, vois), fit_vois(series, vois, settings.tia)
     tia = integrate(series, vois, settings.tia, _part(progress, 0.55, 0.65), cancelled)
     dose = compute_dose(tia, patient, series.nuclide, settings.dose, _part(progress, 0.65, 0.9), cancelled)
     rows = organ_doses(dose, vois, patient, tia, study.administration)
-    return Outcome(registered, patient, vois, curves, tia, dose, tuple(rows), checks)
+    pairs = {name: (curves[name], fits[name]) for name in curves}
+    return Outcome(registered, patient, vois, pairs, tia, dose, tuple(rows), checks)
 
 
 def run(
@@ -65,9 +68,9 @@ def run(
 ) -> RunResults:
     """Compute, and write maps, table, histograms, figures and provenance to ``out``: all of them or none."""
     outcome = compute(folder, settings, _part(progress, 0.0, 0.85), cancelled)
-    files = {file for point in outcome.registered.study.time_points for file in point.files}
+    root, files = files_below(folder)
     with whole_folder(out) as temporary:
-        write_results(outcome, temporary, sha256_of_files(files, folder), settings, _part(progress, 0.85, 1.0))
+        write_results(outcome, temporary, sha256_of_files(files, root), settings, _part(progress, 0.85, 1.0))
     progress(1.0, "Done")
     return RunResults(out, outcome.organ_doses, outcome.warnings, outcome)
 

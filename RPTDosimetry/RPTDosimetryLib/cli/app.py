@@ -20,6 +20,8 @@ app = typer.Typer(
 )
 Json = Annotated[bool, typer.Option("--json", help="One machine-readable answer on standard output.")]
 Config = Annotated[Path | None, typer.Option(help="Choices in TOML; `rptdosimetry config` prints the documented file.")]
+#: What a terminal shows; every warning is in provenance.json and in the --json answer.
+MOST_WARNINGS = 20
 
 
 def main() -> None:
@@ -50,7 +52,7 @@ def run(
     settings = read_settings(config)
     with shown_progress(quiet=as_json) as progress:
         results = run_pipeline(study, settings, out, progress)
-    print_warnings(results.warnings)
+    print_warnings(results.warnings, MOST_WARNINGS, str(results.provenance))
     if as_json:
         print_json(results.answer())
         return
@@ -73,7 +75,7 @@ def demo(
 
     with shown_progress(quiet=as_json) as progress:
         outcome = run_demo(out, DemoSettings(seed=seed, ct=ct, labels=labels), progress)
-    print_warnings(outcome.results.warnings)
+    print_warnings(outcome.results.warnings, MOST_WARNINGS, str(outcome.results.provenance))
     if as_json:
         print_json(outcome.answer())
     else:

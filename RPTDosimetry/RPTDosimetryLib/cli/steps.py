@@ -69,8 +69,10 @@ def curve(
 ) -> None:
     """Time-integrated activity of one curve."""
     from RPTDosimetryLib.tia.curve_file import curve_answer, curve_table, read_curve
+    from RPTDosimetryLib.tia.settings import FitSettings
 
-    answer = curve_answer(read_curve(curve_file), model, weighting)
+    settings = FitSettings(weighting=weighting)  # type: ignore[arg-type]  # FitSettings refuses other words itself
+    answer = curve_answer(read_curve(curve_file), model, settings)
     if as_json:
         print_json(answer)
     else:

@@ -65,10 +65,13 @@ def print_json(answer: Any) -> None:
     print(json_text(answer))
 
 
-def print_warnings(warnings: Iterable[str]) -> None:
-    """Each warning once, on standard error."""
-    for warning in dict.fromkeys(warnings):
+def print_warnings(warnings: Iterable[str], most: int | None = None, rest: str = "") -> None:
+    """Each warning once, on standard error; beyond ``most`` their number and where the rest stands."""
+    said = list(dict.fromkeys(warnings))
+    for warning in said[:most]:
         print(f"warning: {warning}", file=sys.stderr)
+    if most is not None and len(said) > most:
+        print(f"warning: {len(said) - most} more, on single volumes and curves, are in {rest}", file=sys.stderr)
 
 
 def rows_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:

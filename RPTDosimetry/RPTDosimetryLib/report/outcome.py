@@ -24,7 +24,7 @@ class Outcome:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Every warning of every step once, in the order of the story."""
+        """Every warning of every step once: the whole study first, then volume by volume."""
         study = self.registered.study
         said = [*study.warnings]
         for point in study.time_points:
@@ -33,10 +33,10 @@ class Outcome:
         for alignment in self.registered.alignments:
             said += alignment.warnings
         said += self.patient.warnings
+        said += [*self.tia.warnings, *self.dose.warnings]
         for voi in self.vois:
             said += voi.warnings
-        said += [f"{name}: {text}" for name, (_, fit) in self.curves.items() for text in fit.warnings]
-        said += [*self.tia.warnings, *self.dose.warnings]
         for row in self.organ_doses:
             said += row.warnings
+        said += [f"{name}: {text}" for name, (_, fit) in self.curves.items() for text in fit.warnings]
         return tuple(dict.fromkeys(said))

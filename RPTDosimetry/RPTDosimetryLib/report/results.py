@@ -39,6 +39,11 @@ class RunResults:
         """The absorbed-dose map [Gy]."""
         return self.folder / DOSE
 
+    @property
+    def provenance(self) -> Path:
+        """How everything was made, with every warning."""
+        return self.folder / PROVENANCE
+
     def answer(self) -> dict[str, Any]:
         """JSON-ready: organ doses, files and warnings."""
         return {

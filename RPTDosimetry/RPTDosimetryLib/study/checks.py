@@ -28,14 +28,15 @@ def activity_image(image: Image, name: str) -> tuple[Image, tuple[str, ...]]:
         count = int(np.count_nonzero(~np.isfinite(voxels)))
         raise StudyError(f"SPECT {name} holds {count} voxels that are NaN or infinite. Reconstruct or export it again.")
     highest, lowest = float(voxels.max()), float(voxels.min())
-    if highest <= 0:
+    if highest <= 0 and lowest >= 0:
         raise StudyError(f"SPECT {name} holds no activity (its highest voxel is {highest:g}). Check what was exported.")
     if lowest >= 0:
         return image, ()
     negative = voxels < 0
     count = int(np.count_nonzero(negative))
     negative_total = -float(voxels[negative].sum(dtype=np.float64))
-    share = negative_total / float(voxels[~negative].sum(dtype=np.float64))
+    positive_total = float(voxels[~negative].sum(dtype=np.float64))
+    share = negative_total / positive_total if positive_total > 0 else np.inf
     if share > NEGATIVE_TOTAL_SHARE or -lowest > NEGATIVE_VOXEL_SHARE * highest:
         raise StudyError(
             f"SPECT {name} holds {count} voxels of negative activity, down to {lowest:.4g} ({100 * share:.3g} % of the "

@@ -139,3 +139,10 @@ def test_a_grid_of_other_slices_still_holds_the_structure(cylinder):
     from RPTDosimetryLib.vois.delineate import voi_from_contours
 
     assert voi_from_contours(contours, grid, "t", "organ").volume_ml == pytest.approx(np.pi * 0.4 * 63.0, rel=2e-3)
+
+
+def test_an_empty_label_map_is_an_error(registered, patient, dose_grid):
+    empty = Image(np.zeros(dose_grid.shape_zyx, dtype=np.int32), dose_grid, "1")
+    point = replace(registered.study.time_points[0], structures=(), labels=empty)
+    with pytest.raises(VoiError, match="label map of time point 1 is empty"):
+        delineate(replace(registered, study=replace(registered.study, time_points=(point,))), patient)

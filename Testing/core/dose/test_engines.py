@@ -11,6 +11,8 @@ from RPTDosimetryLib.dose.engine import DoseSettings, compute_dose, engine_names
 from RPTDosimetryLib.dose.patient_map import patient_from_density
 from RPTDosimetryLib.errors import CancelledError, DoseError, GridMismatchError, PhysicsDataError
 from RPTDosimetryLib.grid import Grid
+from RPTDosimetryLib.physics.materials import Material, material
+from RPTDosimetryLib.physics.media import MediaScheme, Medium
 from RPTDosimetryLib.records import Image, PatientMap, TiaMap
 from RPTDosimetryLib.registration.patient_map import patient_map
 from RPTDosimetryLib.units import J_PER_KEV
@@ -85,6 +87,19 @@ def test_the_rule_keeps_electron_energy_at_any_density_and_the_plain_form_does_n
     assert (scaled - plain) / (1 - f) == approx(147.9, rel=5e-3)
     photons = (plain / f - scaled) / (1 - f)
     assert 0 < photons < 35.1
+
+
+def test_a_users_media_of_known_composition_take_the_known_kernels():
+    """The file names them otherwise and at another density: kernels scale, nothing is simulated again."""
+    soft = material("schneider_soft")
+    own = Material("pool", 1.02, dict(soft.mass_fractions), soft.mean_excitation_energy_ev)
+    scheme = MediaScheme("mine", (Medium(1, "pool", own, 1.02),), "made up")
+    of_patient = replace(uniform(1.04, 1), scheme="mine", media=scheme)
+    dose = dose_of(point_tia(), of_patient)
+    assert "schneider_soft 1.02" in dose.method
+    assert dose.image.voxels[10, 12, 14] == approx(
+        dose_of(point_tia(), uniform(1.04, 3)).image.voxels[10, 12, 14], rel=2e-3
+    )
 
 
 def test_dose_is_linear_in_activity_and_follows_it():

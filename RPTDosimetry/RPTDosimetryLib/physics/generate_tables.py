@@ -39,7 +39,7 @@ def grid_with_edges(xraydb: Any) -> NDArray[np.float64]:
     """Energies [keV]: the common grid and both sides of every absorption edge within it."""
     edges = [edge.energy / 1e3 for z in ELEMENTS for edge in xraydb.xray_edges(z).values()]
     inside = np.array([e for e in edges if ENERGY_KEV[0] * 1.001 < e < ENERGY_KEV[-1]])
-    return np.unique(np.concatenate([ENERGY_KEV, inside * (1 - 1e-6), inside * (1 + 1e-6)]))
+    return np.unique(np.concatenate([ENERGY_KEV, inside * (1 - 1e-5), inside * (1 + 1e-5)]))
 
 
 def element_cross_sections(xraydb: Any, z: int, energy_kev: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -7,10 +7,10 @@ energy drawn from their cumulative number, so that no cross section is taken con
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from RPTDosimetryLib.physics.klein_nishina import ELECTRON_REST_KEV
+from RPTDosimetryLib.transport.compiled import compiled
 from RPTDosimetryLib.transport.multiple_scattering import deflection
 from RPTDosimetryLib.transport.particle_moves import (
     BREMSSTRAHLUNG,
@@ -21,122 +21,132 @@ from RPTDosimetryLib.transport.particle_moves import (
     move_losing,
     path_to_nearest_wall,
     turn,
+    turned,
 )
 from RPTDosimetryLib.transport.particle_stack import ELECTRON_KIND, PHOTON_KIND, push
 from RPTDosimetryLib.transport.random_numbers import uniform
+from RPTDosimetryLib.transport.transport_tables import (
+    BREMS,
+    CSDA,
+    ENERGY,
+    K1,
+    MOLLER,
+    NODES_PER_E_FOLD,
+    PATH,
+    SCREENING,
+)
 
 
-@numba.njit(cache=True)
-def at_node(row, node):  # type: ignore[no-untyped-def]
-    """Linear interpolation on the ladder."""
+@compiled()
+def on_ladder(ladder, medium, node, field):  # type: ignore[no-untyped-def]
+    """Linear interpolation between ladder nodes; node must be below the last."""
     low = int(node)
-    if low >= row.size - 1:
-        return row[row.size - 1]
-    return row[low] + (node - low) * (row[low + 1] - row[low])
+    below = ladder[medium, low, field]
+    return below + (node - low) * (ladder[medium, low + 1, field] - below)
 
 
-@numba.njit(cache=True)
-def node_of(row, value, below):  # type: ignore[no-untyped-def]
-    """Node at which a rising row takes a value, searched downward from the node ``below``; 0 where it never does."""
-    low = int(below)
-    while low >= 0 and row[low] > value:
+@compiled()
+def node_where(ladder, medium, field, value, start):  # type: ignore[no-untyped-def]
+    """Node at which a rising field takes a value, searched downward from ``start``; 0 where it never does."""
+    low = int(start)
+    while low > 0 and ladder[medium, low, field] > value:
         low -= 1
-    if low < 0:
-        return 0.0
-    if low >= row.size - 1:
-        return float(row.size - 1)
-    rise = row[low + 1] - row[low]
-    return min(low + (value - row[low]) / rise, below) if rise > 0 else float(low)
+    below = ladder[medium, low, field]
+    rise = ladder[medium, low + 1, field] - below
+    if rise <= 0.0:
+        return float(low)
+    return min(max(low + (value - below) / rise, 0.0), start)
 
 
-@numba.njit(cache=True)
+@compiled()
 def node_of_energy(energy, tables):  # type: ignore[no-untyped-def]
     """Ladder node of an energy above the cut, consistent with linear interpolation of the energies."""
-    low = int(np.log(energy / tables.cut_kev) * NODES)
-    low = min(max(low, 0), tables.energy_kev.size - 2)
-    if energy < tables.energy_kev[low] and low > 0:
+    low = int(np.log(energy / tables.cut_kev) * NODES_PER_E_FOLD)
+    low = min(max(low, 0), tables.ladder.shape[1] - 2)
+    if energy < tables.ladder[0, low, ENERGY] and low > 0:
         low -= 1
-    elif energy >= tables.energy_kev[low + 1] and low < tables.energy_kev.size - 2:
+    elif energy >= tables.ladder[0, low + 1, ENERGY] and low < tables.ladder.shape[1] - 2:
         low += 1
-    return low + (energy - tables.energy_kev[low]) / (tables.energy_kev[low + 1] - tables.energy_kev[low])
+    below = tables.ladder[0, low, ENERGY]
+    return low + (energy - below) / (tables.ladder[0, low + 1, ENERGY] - below)
 
 
-NODES = 64.0
-
-
-@numba.njit(cache=True)
-def transport_electron(energy, place, direction, part, tables, angles, scene, score, stack, count, rng):  # type: ignore[no-untyped-def]
+@compiled()
+def transport_electron(energy, place, part, tables, angles, scene, score, stack, count, rng):  # type: ignore[no-untyped-def]
     """Follow one electron until it stops or leaves; its secondaries go on the stack. Returns the stack's new count."""
     if energy <= tables.cut_kev:
         deposit(place, energy, part, scene, score)
         return count
+    ladder = tables.ladder
     node = node_of_energy(energy, tables)
     medium = medium_at(place, scene)
     moller_left = -np.log(uniform(rng))
     brems_left = -np.log(uniform(rng))
     while True:
-        moller_now = at_node(tables.moller[medium], node)
-        brems_now = at_node(tables.brems[medium], node)
+        moller_now = on_ladder(ladder, medium, node, MOLLER)
+        brems_now = on_ladder(ladder, medium, node, BREMS)
         if (
             scene.kind != SHELLS
             and brems_now < brems_left
-            and at_node(tables.csda[medium], node) < path_to_nearest_wall(place, scene)
+            and on_ladder(ladder, medium, node, CSDA) < path_to_nearest_wall(place, scene)
         ):
-            deposit(place, at_node(tables.energy_kev, node), part, scene, score)
+            deposit(place, energy, part, scene, score)
             return count
         end = max(node - tables.step_nodes, 0.0)
         what = 0
-        if moller_now - at_node(tables.moller[medium], end) >= moller_left:
-            end = node_of(tables.moller[medium], moller_now - moller_left, node)
-            what = ELECTRON_KIND
-        if brems_now - at_node(tables.brems[medium], end) >= brems_left:
-            end = node_of(tables.brems[medium], brems_now - brems_left, node)
-            what = PHOTON_KIND
-        moller_left -= moller_now - at_node(tables.moller[medium], end)
-        brems_left -= brems_now - at_node(tables.brems[medium], end)
-        if not _step(node, end, medium, place, direction, part, tables, angles, scene, score, rng):
+        moller_passed = moller_now - on_ladder(ladder, medium, end, MOLLER)
+        brems_passed = brems_now - on_ladder(ladder, medium, end, BREMS)
+        if moller_passed >= moller_left or brems_passed >= brems_left:
+            if moller_passed >= moller_left:
+                end = node_where(ladder, medium, MOLLER, moller_now - moller_left, node)
+                what = ELECTRON_KIND
+            if brems_passed >= brems_left:
+                end_brems = node_where(ladder, medium, BREMS, brems_now - brems_left, node)
+                if end_brems > end:
+                    end = end_brems
+                    what = PHOTON_KIND
+            moller_passed = moller_now - on_ladder(ladder, medium, end, MOLLER)
+            brems_passed = brems_now - on_ladder(ladder, medium, end, BREMS)
+        moller_left -= moller_passed
+        brems_left -= brems_passed
+        after = on_ladder(ladder, medium, end, ENERGY)
+        if not _step(node, end, energy, after, medium, place, part, ladder, angles, scene, score, rng):
             return count
-        node = end
-        if what == 0:
-            if node <= 0.0:
-                deposit(place, tables.cut_kev, part, scene, score)
-                return count
-        else:
-            energy = at_node(tables.energy_kev, node)
-            if what == ELECTRON_KIND:
-                energy, count = _moller(energy, place, direction, part, tables, stack, count, rng)
-                moller_left = -np.log(uniform(rng))
-            else:
-                energy, count = _brems(energy, place, direction, part, medium, tables, stack, count, rng)
-                brems_left = -np.log(uniform(rng))
-            if energy <= tables.cut_kev:
-                deposit(place, energy, part, scene, score)
-                return count
+        node, energy = end, after
+        if what == ELECTRON_KIND:
+            energy, count = _moller(energy, place, part, tables, stack, count, rng)
+            moller_left = -np.log(uniform(rng))
+        elif what == PHOTON_KIND:
+            energy, count = _brems(energy, place, part, medium, tables, stack, count, rng)
+            brems_left = -np.log(uniform(rng))
+        if energy <= tables.cut_kev or node <= 0.0:
+            deposit(place, energy, part, scene, score)
+            return count
+        if what != 0:
             node = node_of_energy(energy, tables)
         medium = medium_at(place, scene)
 
 
-@numba.njit(cache=True)
-def _step(start, end, medium, place, direction, part, tables, angles, scene, score, rng):  # type: ignore[no-untyped-def]
+@compiled()
+def _step(start, end, before, after, medium, place, part, ladder, angles, scene, score, rng):  # type: ignore[no-untyped-def]
     """Random hinge from one node to a lower one. False where the electron left; all its energy is then booked."""
-    path = at_node(tables.path[medium], start) - at_node(tables.path[medium], end)
-    low = at_node(tables.energy_kev, end)
-    loss = at_node(tables.energy_kev, start) - low
+    path = on_ladder(ladder, medium, start, PATH) - on_ladder(ladder, medium, end, PATH)
+    loss = before - after
     first = uniform(rng)
-    if not move_losing(place, direction, path * first, loss * first, part, scene, score, rng):
-        deposit(place, low + loss * (1.0 - first), part, scene, score)
+    if not move_losing(place, path * first, loss * first, part, scene, score, rng):
+        score[part, scene.n_cells] += after + loss * (1.0 - first)
         return False
-    k1 = at_node(tables.k1[medium], start) - at_node(tables.k1[medium], end)
-    y = deflection(k1, at_node(tables.screening[medium], 0.5 * (start + end)), angles, rng)
-    turn(direction, y, 2.0 * np.pi * uniform(rng))
-    if not move_losing(place, direction, path * (1.0 - first), loss * (1.0 - first), part, scene, score, rng):
-        deposit(place, low, part, scene, score)
+    k1 = on_ladder(ladder, medium, start, K1) - on_ladder(ladder, medium, end, K1)
+    screening = on_ladder(ladder, medium, end, SCREENING)
+    turn(place, deflection(k1, screening, angles, rng), 2.0 * np.pi * uniform(rng))
+    if not move_losing(place, path * (1.0 - first), loss * (1.0 - first), part, scene, score, rng):
+        score[part, scene.n_cells] += after
         return False
     return True
 
 
-@numba.njit(cache=True)
-def _moller(energy, place, direction, part, tables, stack, count, rng):  # type: ignore[no-untyped-def]
+@compiled()
+def _moller(energy, place, part, tables, stack, count, rng):  # type: ignore[no-untyped-def]
     """Transfer more than the cut to an electron at rest. Returns the primary's energy and the stack's count."""
     least = tables.cut_kev / energy
     if least >= 0.5:
@@ -147,7 +157,7 @@ def _moller(energy, place, direction, part, tables, stack, count, rng):  # type:
     while True:
         eps = least / (1.0 - uniform(rng) * (1.0 - 2.0 * least))
         keep = 1.0 + (eps / (1.0 - eps)) ** 2 + square * eps * eps - mixed * eps / (1.0 - eps)
-        if uniform(rng) * (1.0 + 1.0 + 0.25 * square) < keep:
+        if uniform(rng) * (2.0 + 0.25 * square) < keep:
             break
     loss = eps * energy
     left = energy - loss
@@ -155,18 +165,16 @@ def _moller(energy, place, direction, part, tables, stack, count, rng):  # type:
     cosine = np.sqrt(left * (energy + twice) / (energy * (left + twice)))
     cosine_secondary = np.sqrt(loss * (energy + twice) / (energy * (loss + twice)))
     azimuth = 2.0 * np.pi * uniform(rng)
-    secondary = direction.copy()
-    turn(secondary, 1.0 - cosine_secondary, azimuth + np.pi)
-    turn(direction, 1.0 - cosine, azimuth)
-    return left, push(stack, count, ELECTRON_KIND, loss, place, secondary, part)
+    u, v, w = turned(place[3], place[4], place[5], 1.0 - cosine_secondary, azimuth + np.pi)
+    turn(place, 1.0 - cosine, azimuth)
+    return left, push(stack, count, ELECTRON_KIND, loss, part, place, u, v, w)
 
 
-@numba.njit(cache=True)
-def _brems(energy, place, direction, part, medium, tables, stack, count, rng):  # type: ignore[no-untyped-def]
+@compiled()
+def _brems(energy, place, part, medium, tables, stack, count, rng):  # type: ignore[no-untyped-def]
     """Emit a photon above the photon cut; the electron keeps its direction. Returns its energy and the count."""
     n_energies, n_fractions = tables.brems_spectrum.shape[1], tables.brems_spectrum.shape[2]
-    top = np.log(tables.energy_kev[tables.energy_kev.size - 1] / tables.cut_kev)
-    row = int(np.log(energy / tables.cut_kev) / top * (n_energies - 1) + uniform(rng))
+    row = int(np.log(energy / tables.cut_kev) * tables.brems_rows_per_log + uniform(rng))
     row = min(max(row, 0), n_energies - 1)
     width = np.log(energy / tables.photon_cut_kev)
     while True:
@@ -182,7 +190,6 @@ def _brems(energy, place, direction, part, medium, tables, stack, count, rng):  
     # (1 − β cos θ)⁻² about the electron: the classical dipole, forward when fast
     draw = 2.0 * uniform(rng) - 1.0
     cosine = (draw + beta) / (draw * beta + 1.0)
-    emitted = direction.copy()
-    turn(emitted, 1.0 - cosine, 2.0 * np.pi * uniform(rng))
+    u, v, w = turned(place[3], place[4], place[5], 1.0 - cosine, 2.0 * np.pi * uniform(rng))
     to = BREMSSTRAHLUNG if part == ELECTRON else part
-    return energy - photon, push(stack, count, PHOTON_KIND, photon, place, emitted, to)
+    return energy - photon, push(stack, count, PHOTON_KIND, photon, to, place, u, v, w)

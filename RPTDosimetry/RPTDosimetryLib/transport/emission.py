@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from RPTDosimetryLib.physics.nuclides import Nuclide
+from RPTDosimetryLib.transport.compiled import compiled
 from RPTDosimetryLib.transport.random_numbers import uniform
 
 
@@ -47,8 +47,8 @@ def photon_emission(nuclide: Nuclide) -> Emission:
     return _emission(0.0, np.zeros(2), nuclide.photon_lines)
 
 
-@numba.njit(cache=True)
-def emitted_energy(stratum, emission, rng):  # type: ignore[no-untyped-def]
+@compiled()
+def emitted_energy(stratum, emission):  # type: ignore[no-untyped-def]
     """Energy [keV] of a particle; stratum in [0, 1) chooses where in the spectrum or which line."""
     if stratum < emission.spectrum_share:
         place = stratum / emission.spectrum_share * (emission.quantiles_kev.size - 1)
@@ -60,7 +60,7 @@ def emitted_energy(stratum, emission, rng):  # type: ignore[no-untyped-def]
     return emission.line_kev[row]
 
 
-@numba.njit(cache=True)
+@compiled()
 def stratified(history, histories, rng):  # type: ignore[no-untyped-def]
     """A number in [0, 1) within the history's own equal share."""
     return (history + uniform(rng)) / histories

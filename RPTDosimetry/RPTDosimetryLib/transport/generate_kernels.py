@@ -29,7 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nuclides", nargs="+", default=NUCLIDES)
     parser.add_argument("--materials", nargs="+", default=MATERIALS)
-    parser.add_argument("--electron-histories", type=float, default=4e6)
+    parser.add_argument("--electron-histories", type=float, default=3e6)
     parser.add_argument("--photon-histories", type=float, default=2e6)
     parser.add_argument("--batches", type=int, default=10)
     arguments = parser.parse_args()

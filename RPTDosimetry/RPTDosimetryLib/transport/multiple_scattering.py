@@ -9,28 +9,27 @@ nearly flat; the last bin is divided again, and the last of those, so that the s
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
+from RPTDosimetryLib.transport.compiled import compiled
 from RPTDosimetryLib.transport.random_numbers import uniform
 
 K1_NODES: Final = np.geomspace(2e-3, 2.5, 24)
 LOG_SCREENING_NODES: Final = np.linspace(np.log(1e-7), np.log(1e-2), 8)
 N_QUANTILES: Final = 64
 N_LEVELS: Final = 3
+N_K1: Final = 24
 _L_MAX = 1500
 
 
-class ScatteringTable(NamedTuple):
-    """mean_y (K1): ⟨1 − cos θ⟩ of each node; shape (K1, A): b of y = 2bv/(1 − v + b); v (K1, A, level, quantile)."""
-
-    mean_y: NDArray[np.float64]
-    shape: NDArray[np.float64]
-    v: NDArray[np.float64]
+#: ⟨1 − cos θ⟩ of each node of K1.
+MEAN_Y: Final = -np.expm1(-K1_NODES)
+K1_FIRST: Final = float(K1_NODES[0])
+K1_INVERSE_STEP: Final = float(1.0 / np.log(K1_NODES[1] / K1_NODES[0]))
 
 
 def _legendre(mu: NDArray[np.float64], l_max: int) -> NDArray[np.float64]:
@@ -62,8 +61,8 @@ def screening_of_ratio() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 
 @lru_cache(maxsize=1)
-def scattering_table() -> ScatteringTable:
-    """The table for all media (a second to build)."""
+def scattering_table() -> NDArray[np.float64]:
+    """v (K1, A, level, quantile) of y = 2bv/(1 − v + b), with b after the quantiles of level 0 (a second to build)."""
     y = np.concatenate([[0.0], np.geomspace(1e-8, 0.05, 700), np.linspace(0.05, 2.0, 900)[1:]])
     p = _legendre(1 - y, _L_MAX + 1)
     # ∫_μ^1 P_l dμ' (2l + 1) = P_{l−1} − P_{l+1}
@@ -72,7 +71,7 @@ def scattering_table() -> ScatteringTable:
     level = (1.0 / N_QUANTILES) ** np.arange(N_LEVELS)[:, None]
     quantile = 1.0 - level * (1.0 - np.linspace(0.0, 1.0, N_QUANTILES + 1))
     n_k, n_a = K1_NODES.size, LOG_SCREENING_NODES.size
-    shape, v = np.empty((n_k, n_a)), np.empty((n_k, n_a, N_LEVELS, N_QUANTILES + 1))
+    table = np.zeros((n_k, n_a, N_LEVELS, N_QUANTILES + 2))
     for column, log_a in enumerate(LOG_SCREENING_NODES):
         moments = single_scattering_moments(float(np.exp(log_a)), _L_MAX)
         for row, k1 in enumerate(K1_NODES):
@@ -81,8 +80,10 @@ def scattering_table() -> ScatteringTable:
             cdf = np.exp(-collisions) + terms @ integral[: _L_MAX + 1]
             cdf = np.maximum.accumulate(np.clip(cdf, 0.0, 1.0))
             cdf /= cdf[-1]
-            shape[row, column], v[row, column] = _equiprobable(y, cdf, quantile, -np.expm1(-k1))
-    return ScatteringTable(-np.expm1(-K1_NODES), shape, v)
+            b, v = _equiprobable(y, cdf, quantile, -np.expm1(-k1))
+            table[row, column, :, :-1] = v
+            table[row, column, :, -1] = b
+    return table
 
 
 def _equiprobable(
@@ -108,7 +109,7 @@ def _equiprobable(
     return float(np.exp(brentq(excess, np.log(start) - 1.0, np.log(start) + 1.0))), v
 
 
-@numba.njit(cache=True)
+@compiled()
 def deflection(k1, log_screening_index, table, rng):  # type: ignore[no-untyped-def]
     """1 − cos θ after K1 transport mean free paths; the mean is 1 − exp(−K1) exactly.
 
@@ -117,14 +118,14 @@ def deflection(k1, log_screening_index, table, rng):  # type: ignore[no-untyped-
     """
     mean = -np.expm1(-k1)
     low = 0
-    if mean <= table.mean_y[0]:
-        if uniform(rng) * table.mean_y[0] > mean:
+    if mean <= MEAN_Y[0]:
+        if uniform(rng) * MEAN_Y[0] > mean:
             return 0.0
     else:
-        last = table.mean_y.size - 1
+        last = N_K1 - 1
         low = int(np.log(k1 / K1_FIRST) * K1_INVERSE_STEP)
         low = min(max(low, 0), last - 1)
-        if uniform(rng) * (table.mean_y[low + 1] - table.mean_y[low]) < mean - table.mean_y[low]:
+        if uniform(rng) * (MEAN_Y[low + 1] - MEAN_Y[low]) < mean - MEAN_Y[low]:
             low += 1
     column = int(log_screening_index)
     if uniform(rng) < log_screening_index - column:
@@ -136,11 +137,7 @@ def deflection(k1, log_screening_index, table, rng):  # type: ignore[no-untyped-
         level += 1
         place = (place - cell) * N_QUANTILES
         cell = int(place)
-    lower = table.v[low, column, level, cell]
-    v = lower + (place - cell) * (table.v[low, column, level, cell + 1] - lower)
-    b = table.shape[low, column]
+    lower = table[low, column, level, cell]
+    v = lower + (place - cell) * (table[low, column, level, cell + 1] - lower)
+    b = table[low, column, 0, N_QUANTILES + 1]
     return 2.0 * b * v / (1.0 - v + b)
-
-
-K1_FIRST: Final = float(K1_NODES[0])
-K1_INVERSE_STEP: Final = float(1.0 / np.log(K1_NODES[1] / K1_NODES[0]))

@@ -2,74 +2,77 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from RPTDosimetryLib.physics.klein_nishina import ELECTRON_REST_KEV, KEV_ANGSTROM
-from RPTDosimetryLib.transport.electron_transport import at_node, node_of_energy
-from RPTDosimetryLib.transport.particle_moves import SHELLS, deposit, medium_at, outside, turn, voxel_of
+from RPTDosimetryLib.transport.compiled import compiled
+from RPTDosimetryLib.transport.electron_transport import node_of_energy, on_ladder
+from RPTDosimetryLib.transport.particle_moves import SHELLS, cell_of, deposit, medium_at, outside, turn, turned
 from RPTDosimetryLib.transport.particle_stack import ELECTRON_KIND, push
 from RPTDosimetryLib.transport.random_numbers import uniform
+from RPTDosimetryLib.transport.transport_tables import ATTENUATION, CSDA, NOT_COHERENT, PHOTOELECTRIC
 
 
-@numba.njit(cache=True)
-def transport_photon(energy, place, direction, part, tables, electrons, scene, score, stack, count, rng):  # type: ignore[no-untyped-def]
+@compiled()
+def transport_photon(energy, place, part, tables, electrons, scene, score, stack, count, rng):  # type: ignore[no-untyped-def]
     """Follow one photon; electrons it sets free are deposited at once or put on the stack. Returns the new count."""
     while energy > tables.cut_kev:
-        node = min((np.log(energy) - tables.log_lowest) * tables.nodes_per_log, tables.attenuation.shape[1] - 1.001)
-        if not _fly(place, direction, node, tables, scene, rng):
-            score[part, score.shape[1] - 1] += energy
+        node = min((np.log(energy) - tables.log_lowest) * tables.nodes_per_log, tables.nodes.shape[1] - 1.001)
+        if not _fly(place, node, tables, scene, rng):
+            score[part, scene.n_cells] += energy
             return count
         medium = medium_at(place, scene)
         kind = uniform(rng)
-        if kind < at_node(tables.photoelectric[medium], node):
-            turn(direction, 1.0 - _sauter_cosine(energy, rng), 2.0 * np.pi * uniform(rng))
-            return _release(energy, place, direction, part, medium, electrons, scene, score, stack, count)
-        if kind < at_node(tables.not_coherent[medium], node):
-            energy, count = _compton(
-                energy, place, direction, part, medium, tables, electrons, scene, score, stack, count, rng
+        if kind < on_ladder(tables.nodes, medium, node, PHOTOELECTRIC):
+            u, v, w = turned(
+                place[3], place[4], place[5], 1.0 - _sauter_cosine(energy, rng), 2.0 * np.pi * uniform(rng)
             )
+            return _release(energy, place, u, v, w, part, medium, electrons, scene, score, stack, count)
+        if kind < on_ladder(tables.nodes, medium, node, NOT_COHERENT):
+            energy, count = _compton(energy, place, part, medium, tables, electrons, scene, score, stack, count, rng)
         else:
-            turn(direction, _rayleigh(energy, medium, tables, rng), 2.0 * np.pi * uniform(rng))
+            turn(place, _rayleigh(energy, medium, tables, rng), 2.0 * np.pi * uniform(rng))
     deposit(place, energy, part, scene, score)
     return count
 
 
-@numba.njit(cache=True)
-def _fly(place, direction, node, tables, scene, rng):  # type: ignore[no-untyped-def]
+@compiled()
+def _fly(place, node, tables, scene, rng):  # type: ignore[no-untyped-def]
     """Move to the next collision; False where the photon leaves. In voxels by Woodcock tracking."""
     if scene.kind == SHELLS:
-        length = -np.log(uniform(rng)) / (at_node(tables.attenuation[0], node) * scene.density[0, 0, 0])
-        for axis in range(3):
-            place[axis] += length * direction[axis]
+        length = -np.log(uniform(rng)) / (on_ladder(tables.nodes, 0, node, ATTENUATION) * scene.density[0])
+        place[0] += length * place[3]
+        place[1] += length * place[4]
+        place[2] += length * place[5]
         return not outside(place, scene)
     largest = 0.0
     for medium in range(scene.largest_density.size):
-        largest = max(largest, at_node(tables.attenuation[medium], node) * scene.largest_density[medium])
-    density, media = scene.density.ravel(), scene.medium.ravel()
+        largest = max(largest, on_ladder(tables.nodes, medium, node, ATTENUATION) * scene.largest_density[medium])
     while True:
         length = -np.log(uniform(rng)) / largest
-        for axis in range(3):
-            place[axis] += length * direction[axis]
-        voxel = voxel_of(place, scene)
-        if voxel == density.size:
+        place[0] += length * place[3]
+        place[1] += length * place[4]
+        place[2] += length * place[5]
+        cell = cell_of(place[0], place[1], place[2], scene)
+        if cell == scene.n_cells:
             return False
-        if uniform(rng) * largest < at_node(tables.attenuation[media[voxel]], node) * density[voxel]:
+        here = on_ladder(tables.nodes, int(scene.medium[cell]), node, ATTENUATION) * scene.density[cell]
+        if uniform(rng) * largest < here:
             return True
 
 
-@numba.njit(cache=True)
-def _release(energy, place, direction, part, medium, electrons, scene, score, stack, count):  # type: ignore[no-untyped-def]
+@compiled()
+def _release(energy, place, u, v, w, part, medium, electrons, scene, score, stack, count):  # type: ignore[no-untyped-def]
     """An electron set free by a photon: deposited at once where it cannot get far, else on the stack."""
-    if energy <= electrons.cut_kev or (
-        at_node(electrons.csda[medium], node_of_energy(energy, electrons)) < electrons.secondary_range_cut
-    ):
-        deposit(place, energy, part, scene, score)
-        return count
-    return push(stack, count, ELECTRON_KIND, energy, place, direction, part)
+    if energy > electrons.cut_kev:
+        node = node_of_energy(energy, electrons)
+        if on_ladder(electrons.ladder, medium, node, CSDA) > electrons.secondary_range_cut:
+            return push(stack, count, ELECTRON_KIND, energy, part, place, u, v, w)
+    deposit(place, energy, part, scene, score)
+    return count
 
 
-@numba.njit(cache=True)
+@compiled()
 def _sauter_cosine(energy, rng):  # type: ignore[no-untyped-def]
     """Photoelectron direction, leading term of Sauter (1931): p(μ) ∝ (1 − μ²)/(1 − βμ)⁴."""
     beta = np.sqrt(energy * (energy + 2.0 * ELECTRON_REST_KEV)) / (energy + ELECTRON_REST_KEV)
@@ -82,8 +85,8 @@ def _sauter_cosine(energy, rng):  # type: ignore[no-untyped-def]
             return cosine
 
 
-@numba.njit(cache=True)
-def _compton(energy, place, direction, part, medium, tables, electrons, scene, score, stack, count, rng):  # type: ignore[no-untyped-def]
+@compiled()
+def _compton(energy, place, part, medium, tables, electrons, scene, score, stack, count, rng):  # type: ignore[no-untyped-def]
     """Klein–Nishina with the incoherent scattering function. Returns the photon's energy and the stack's count."""
     k = energy / ELECTRON_REST_KEV
     least = 1.0 / (1.0 + 2.0 * k)
@@ -94,47 +97,65 @@ def _compton(energy, place, direction, part, medium, tables, electrons, scene, s
             eps = np.exp(-first * uniform(rng))
         else:
             eps = np.sqrt(least * least + (1.0 - least * least) * uniform(rng))
-        y = (1.0 - eps) / (k * eps)
+        y = min((1.0 - eps) / (k * eps), 2.0)
         if uniform(rng) >= 1.0 - eps / (1.0 + eps * eps) * y * (2.0 - y):
             continue
-        x = np.sqrt(0.5 * y) * energy / KEV_ANGSTROM
-        place_x = (np.log(max(x, 1e-6)) - tables.log_momentum_first) * tables.nodes_per_log_momentum
-        if place_x <= 0.0:
-            bound = tables.bound[medium, 0] * np.exp(2.0 * place_x / tables.nodes_per_log_momentum)
-        else:
-            bound = at_node(tables.bound[medium], place_x)
-        if uniform(rng) < bound:
+        if uniform(rng) < _bound(np.sqrt(0.5 * y) * energy / KEV_ANGSTROM, medium, tables):
             break
     scattered = eps * energy
     recoil = energy - scattered
     azimuth = 2.0 * np.pi * uniform(rng)
     if recoil > electrons.cut_kev:
         momentum = np.sqrt(recoil * (recoil + 2.0 * ELECTRON_REST_KEV))
-        cosine = (energy - scattered * (1.0 - y)) / momentum
-        electron = direction.copy()
-        turn(electron, 1.0 - min(cosine, 1.0), azimuth + np.pi)
-        count = _release(recoil, place, electron, part, medium, electrons, scene, score, stack, count)
+        cosine = min((energy - scattered * (1.0 - y)) / momentum, 1.0)
+        u, v, w = turned(place[3], place[4], place[5], 1.0 - cosine, azimuth + np.pi)
+        count = _release(recoil, place, u, v, w, part, medium, electrons, scene, score, stack, count)
     else:
         deposit(place, recoil, part, scene, score)
-    turn(direction, y, azimuth)
+    turn(place, y, azimuth)
     return scattered, count
 
 
-@numba.njit(cache=True)
+@compiled()
+def _bound(x, medium, tables):  # type: ignore[no-untyped-def]
+    """S(x)/Z of the medium; proportional to x² below the first node."""
+    at = (np.log(max(x, 1e-9)) - tables.log_momentum_first) * tables.nodes_per_log_momentum
+    if at <= 0.0:
+        return tables.bound[medium, 0] * np.exp(2.0 * at / tables.nodes_per_log_momentum)
+    low = int(at)
+    if low >= tables.bound.shape[1] - 1:
+        return 1.0
+    below = tables.bound[medium, low]
+    return below + (at - low) * (tables.bound[medium, low + 1] - below)
+
+
+@compiled()
 def _rayleigh(energy, medium, tables, rng):  # type: ignore[no-untyped-def]
     """1 − cos θ of coherent scattering: F² in x², times (1 + cos²θ)/2."""
-    largest = energy / KEV_ANGSTROM
-    row = tables.rayleigh[medium]
-    top = np.searchsorted(tables.momentum, largest)
-    top = min(max(top, 1), row.size - 1)
-    share = (largest**2 - tables.momentum[top - 1] ** 2) / (tables.momentum[top] ** 2 - tables.momentum[top - 1] ** 2)
-    end = row[top - 1] + min(share, 1.0) * (row[top] - row[top - 1])
+    largest2 = (energy / KEV_ANGSTROM) ** 2
+    top = _cell_above(tables.momentum2, 0, largest2)
+    share = (largest2 - tables.momentum2[0, top - 1]) / (tables.momentum2[0, top] - tables.momentum2[0, top - 1])
+    end = tables.rayleigh[medium, top - 1]
+    end += min(share, 1.0) * (tables.rayleigh[medium, top] - tables.rayleigh[medium, top - 1])
     while True:
         wanted = uniform(rng) * end
-        cell = min(max(np.searchsorted(row, wanted), 1), row.size - 1)
-        part = (wanted - row[cell - 1]) / (row[cell] - row[cell - 1])
-        low2 = tables.momentum[cell - 1] ** 2
-        x2 = low2 + part * (tables.momentum[cell] ** 2 - low2)
-        y = min(2.0 * x2 / (largest * largest), 2.0)
+        cell = _cell_above(tables.rayleigh, medium, wanted)
+        below = tables.rayleigh[medium, cell - 1]
+        part = (wanted - below) / (tables.rayleigh[medium, cell] - below)
+        low2 = tables.momentum2[0, cell - 1]
+        y = min(2.0 * (low2 + part * (tables.momentum2[0, cell] - low2)) / largest2, 2.0)
         if 2.0 * uniform(rng) < 1.0 + (1.0 - y) ** 2:
             return y
+
+
+@compiled()
+def _cell_above(table, row, value):  # type: ignore[no-untyped-def]
+    """First column, from 1, whose entry is not below a value (bisection in a rising row)."""
+    low, high = 0, table.shape[1] - 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        if table[row, middle] < value:
+            low = middle
+        else:
+            high = middle
+    return high

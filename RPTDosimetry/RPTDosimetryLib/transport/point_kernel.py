@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from RPTDosimetryLib import __version__
 from RPTDosimetryLib.errors import CancelledError, TransportError
 from RPTDosimetryLib.physics.materials import Material
 from RPTDosimetryLib.physics.nuclides import Nuclide, nuclide
@@ -23,7 +24,7 @@ from RPTDosimetryLib.transport.point_histories import run_point_source
 from RPTDosimetryLib.transport.transport_tables import TransportPhysics, electron_tables, photon_tables
 
 #: Raise it whenever the simulation would give other numbers: shipped and cached kernels of another version are unused.
-PHYSICS_VERSION: Final = 1
+PHYSICS_VERSION: Final = 2
 #: Shell edges in mass per area: 0, then a geometric series [g/cm²] from 1 µm to 80 cm of water.
 FIRST_EDGE_G_PER_CM2: Final = 1e-4
 EDGE_RATIO: Final = 1.03
@@ -87,15 +88,22 @@ def shell_edges_mm(density_g_per_cm3: float) -> NDArray[np.float64]:
 
 def uniform_scene(density_g_per_cm3: float) -> Scene:
     """An endless uniform medium with the standard shells."""
+    first = FIRST_EDGE_G_PER_CM2 / float(np.float32(density_g_per_cm3))
     return Scene(
-        SHELLS,
-        np.full((1, 1, 1), density_g_per_cm3, dtype=np.float32),
-        np.zeros((1, 1, 1), dtype=np.uint8),
-        np.ones(3),
-        FIRST_EDGE_G_PER_CM2 / float(np.float32(density_g_per_cm3)),
-        float(1 / np.log(EDGE_RATIO)),
-        N_SHELLS,
-        np.array([density_g_per_cm3]),
+        kind=SHELLS,
+        density=np.full(1, density_g_per_cm3, dtype=np.float32),
+        medium=np.zeros(1, dtype=np.uint8),
+        largest_density=np.array([density_g_per_cm3]),
+        n_cells=N_SHELLS,
+        nx=1,
+        ny=1,
+        nz=1,
+        dx=1.0,
+        dy=1.0,
+        dz=1.0,
+        first_radius2=first**2,
+        last_radius2=(first * EDGE_RATIO ** (N_SHELLS - 1)) ** 2,
+        shells_per_log2=float(0.5 / np.log(EDGE_RATIO)),
     )
 
 
@@ -129,7 +137,13 @@ def simulate_point_kernel(
         photon_emitted_kev=photons.emitted_kev,
         electron_escaped_kev=float(from_electrons[:, -1].mean()),
         photon_escaped_kev=float(from_photons[:, -1].mean()),
-        provenance={"settings": asdict(chosen), "physics_version": PHYSICS_VERSION, "decay_data": decaying.evaluation},
+        provenance={
+            "settings": asdict(chosen),
+            "physics_version": PHYSICS_VERSION,
+            "library_version": __version__,
+            "decay_data": decaying.evaluation,
+            "material_source": material.source,
+        },
     )
 
 

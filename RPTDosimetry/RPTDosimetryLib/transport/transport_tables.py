@@ -52,7 +52,7 @@ class TransportPhysics:
     electron_cut_kev: float = 10.0
     photon_cut_kev: float = 2.0
     steps_per_e_fold: float = 16.0
-    elastic_model: ElasticModel = "mott"
+    elastic_model: ElasticModel = "rutherford"
     secondary_range_cut_g_per_cm2: float = 1e-3
 
     def __post_init__(self) -> None:
@@ -65,43 +65,41 @@ class TransportPhysics:
             raise TransportError(f"{self.steps_per_e_fold} steps an e-fold: choose 1 to {NODES_PER_E_FOLD}.")
 
 
-class ElectronTables(NamedTuple):
-    """Rows: media. Columns: ladder nodes, energy = cut·exp(node/64).
+#: Fields of the electron ladder: energy [keV]; path ∫ dE/L from the cut [g/cm²]; expected Møller collisions and
+#: bremsstrahlung photons below that energy; transport mean free paths passed; index into the multiple-scattering
+#: table; full range, from which an electron cannot escape [g/cm²].
+ENERGY, PATH, MOLLER, BREMS, K1, SCREENING, CSDA = range(7)
+#: Fields of the photon nodes: μ/ρ [cm²/g], the share of the photoelectric effect, and with that of Compton scattering.
+ATTENUATION, PHOTOELECTRIC, NOT_COHERENT = range(3)
 
-    path: ∫ dE/L from the cut [g/cm²]; moller, brems: expected hard collisions below that energy; k1: transport mean
-    free paths passed; screening: index into the multiple-scattering table; csda: full range below which an electron
-    stays [g/cm²]; brems_spectrum (medium, energy, fraction): k dσ/dk over its maximum.
+
+class ElectronTables(NamedTuple):
+    """ladder (medium, node, field), node energies cut·exp(node/64); brems_spectrum (medium, energy, fraction):
+    k dσ/dk over its maximum.
     """
 
-    energy_kev: NDArray[np.float64]
+    ladder: NDArray[np.float64]
+    brems_spectrum: NDArray[np.float64]
+    brems_rows_per_log: float
     cut_kev: float
     photon_cut_kev: float
     step_nodes: float
     secondary_range_cut: float
-    path: NDArray[np.float64]
-    moller: NDArray[np.float64]
-    brems: NDArray[np.float64]
-    k1: NDArray[np.float64]
-    screening: NDArray[np.float64]
-    csda: NDArray[np.float64]
-    brems_spectrum: NDArray[np.float64]
 
 
 class PhotonTables(NamedTuple):
-    """Rows: media. attenuation [cm²/g] with the shares photoelectric and photoelectric + Compton; bound: S(x)/Z;
-    rayleigh: ∫ F² dx² over the nodes of momentum.
+    """nodes (medium, node, field) on a logarithmic energy grid; bound (medium, node): S(x)/Z on a logarithmic grid of
+    momentum; momentum2 (1, n): x² [Å⁻²]; rayleigh (medium, n): ∫ F² dx².
     """
 
+    nodes: NDArray[np.float64]
     log_lowest: float
     nodes_per_log: float
     cut_kev: float
-    attenuation: NDArray[np.float64]
-    photoelectric: NDArray[np.float64]
-    not_coherent: NDArray[np.float64]
+    bound: NDArray[np.float64]
     log_momentum_first: float
     nodes_per_log_momentum: float
-    bound: NDArray[np.float64]
-    momentum: NDArray[np.float64]
+    momentum2: NDArray[np.float64]
     rayleigh: NDArray[np.float64]
 
 
@@ -149,47 +147,44 @@ def electron_tables(media: Sequence[StoppingMedium], physics: TransportPhysics) 
     cut = physics.electron_cut_kev
     nodes = int(np.ceil(np.log(HIGHEST_KEV / cut) * NODES_PER_E_FOLD)) + 1
     energy = cut * np.exp(np.arange(nodes) / NODES_PER_E_FOLD)
-    ratio, log_screening = screening_of_ratio()
-    step = LOG_SCREENING_NODES[1] - LOG_SCREENING_NODES[0]
-    columns: dict[str, list[NDArray[np.float64]]] = {name: [] for name in ElectronTables._fields[5:]}
-    coarse = energy[::8] if energy[::8][-1] == energy[-1] else np.append(energy[::8], energy[-1])
-    for medium in media:
-        stopping = collision_stopping_power(medium, energy, cut)
-        stopping += radiative_stopping_power(medium, energy, physics.photon_cut_kev)
-        k = np.array(
-            [
-                np.exp(np.interp(np.log(energy), np.log(coarse), np.log(row)))
-                for row in transport_coefficients(medium, coarse, cut, physics.elastic_model)
-            ]
-        )
-        index = (np.interp(k[1] / k[0], ratio, log_screening) - LOG_SCREENING_NODES[0]) / step
-        unrestricted = collision_stopping_power(medium, energy) + radiative_stopping_power(medium, energy)
-        columns["path"].append(_cumulative(np.ones_like(energy), stopping, energy))
-        columns["moller"].append(_cumulative(moller_cross_section(medium, energy, cut), stopping, energy))
-        brems = np.exp(
-            np.interp(
-                np.log(energy), np.log(coarse), np.log(brems_cross_section(medium, coarse, physics.photon_cut_kev))
-            )
-        )
-        columns["brems"].append(_cumulative(brems, stopping, energy))
-        columns["k1"].append(_cumulative(k[0], stopping, energy))
-        columns["screening"].append(np.clip(index, 0.0, LOG_SCREENING_NODES.size - 1.001))
-        columns["csda"].append(_cumulative(np.ones_like(energy), unrestricted, energy))
-        spectrum = _brems(medium, brems_energies(cut), np.clip(BREMS_FRACTIONS, 1e-3, 1 - 1e-6))
-        columns["brems_spectrum"].append(spectrum / spectrum.max(axis=1, keepdims=True))
+    rows = np.geomspace(cut, HIGHEST_KEV, BREMS_ENERGIES)
+    spectra = [_brems(medium, rows, np.clip(BREMS_FRACTIONS, 1e-3, 1 - 1e-6)) for medium in media]
     return ElectronTables(
-        energy,
-        cut,
-        physics.photon_cut_kev,
-        NODES_PER_E_FOLD / physics.steps_per_e_fold,
-        physics.secondary_range_cut_g_per_cm2,
-        **{name: np.ascontiguousarray(np.array(rows)) for name, rows in columns.items()},
+        ladder=np.ascontiguousarray([_ladder(medium, energy, physics) for medium in media]),
+        brems_spectrum=np.array([spectrum / spectrum.max(axis=1, keepdims=True) for spectrum in spectra]),
+        brems_rows_per_log=(BREMS_ENERGIES - 1) / float(np.log(HIGHEST_KEV / cut)),
+        cut_kev=cut,
+        photon_cut_kev=physics.photon_cut_kev,
+        step_nodes=NODES_PER_E_FOLD / physics.steps_per_e_fold,
+        secondary_range_cut=physics.secondary_range_cut_g_per_cm2,
     )
 
 
-def brems_energies(cut_kev: float) -> NDArray[np.float64]:
-    """Electron energies of the spectra."""
-    return np.geomspace(cut_kev, HIGHEST_KEV, BREMS_ENERGIES)
+def _ladder(medium: StoppingMedium, energy: NDArray[np.float64], physics: TransportPhysics) -> NDArray[np.float64]:
+    """(node, field) of one medium."""
+    cut = physics.electron_cut_kev
+    coarse = np.append(energy[:-1:8], energy[-1])
+
+    def finer(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.exp(np.interp(np.log(energy), np.log(coarse), np.log(values)))
+
+    unrestricted = collision_stopping_power(medium, energy) + radiative_stopping_power(medium, energy)
+    stopping = collision_stopping_power(medium, energy, cut)
+    stopping += radiative_stopping_power(medium, energy, physics.photon_cut_kev)
+    k1, k2 = (finer(row) for row in transport_coefficients(medium, coarse, cut, physics.elastic_model))
+    ratio, log_screening = screening_of_ratio()
+    node_width = LOG_SCREENING_NODES[1] - LOG_SCREENING_NODES[0]
+    screening = (np.interp(k2 / k1, ratio, log_screening) - LOG_SCREENING_NODES[0]) / node_width
+    fields = [
+        energy,
+        _cumulative(np.ones_like(energy), stopping, energy),
+        _cumulative(moller_cross_section(medium, energy, cut), stopping, energy),
+        _cumulative(finer(brems_cross_section(medium, coarse, physics.photon_cut_kev)), stopping, energy),
+        _cumulative(k1, stopping, energy),
+        np.clip(screening, 0.0, LOG_SCREENING_NODES.size - 1.001),
+        _cumulative(np.ones_like(energy), unrestricted, energy),
+    ]
+    return np.array(fields).T
 
 
 def photon_tables(media: Sequence[StoppingMedium], physics: TransportPhysics) -> PhotonTables:
@@ -197,22 +192,20 @@ def photon_tables(media: Sequence[StoppingMedium], physics: TransportPhysics) ->
     energy = np.geomspace(PHOTON_LOWEST_KEV, HIGHEST_KEV, PHOTON_NODES)
     kinds = np.array([mass_cross_sections(medium.mass_fractions, energy) for medium in media])
     total = kinds.sum(axis=1)
-    log_momentum = np.log(np.geomspace(MOMENTUM_RANGE[0], MOMENTUM_RANGE[1], MOMENTUM_NODES))
-    bound = np.array([bound_fraction(medium.mass_fractions, np.exp(log_momentum)) for medium in media])
+    momentum = np.geomspace(MOMENTUM_RANGE[0], MOMENTUM_RANGE[1], MOMENTUM_NODES)
     factors = [form_factor_squared(medium.mass_fractions) for medium in media]
-    momentum = factors[0][0]
-    x2 = momentum**2
+    x2 = factors[0][0] ** 2
     rayleigh = [np.concatenate([[0.0], np.cumsum(0.5 * (f2[1:] + f2[:-1]) * np.diff(x2))]) / f2[0] for _, f2 in factors]
     return PhotonTables(
-        float(np.log(PHOTON_LOWEST_KEV)),
-        (PHOTON_NODES - 1) / float(np.log(HIGHEST_KEV / PHOTON_LOWEST_KEV)),
-        physics.photon_cut_kev,
-        total,
-        kinds[:, 0] / total,
-        (kinds[:, 0] + kinds[:, 2]) / total,
-        float(log_momentum[0]),
-        float(1 / (log_momentum[1] - log_momentum[0])),
-        bound,
-        momentum,
-        np.array(rayleigh),
+        nodes=np.ascontiguousarray(
+            np.stack([total, kinds[:, 0] / total, (kinds[:, 0] + kinds[:, 2]) / total], axis=-1)
+        ),
+        log_lowest=float(np.log(PHOTON_LOWEST_KEV)),
+        nodes_per_log=(PHOTON_NODES - 1) / float(np.log(HIGHEST_KEV / PHOTON_LOWEST_KEV)),
+        cut_kev=physics.photon_cut_kev,
+        bound=np.array([bound_fraction(medium.mass_fractions, momentum) for medium in media]),
+        log_momentum_first=float(np.log(momentum[0])),
+        nodes_per_log_momentum=1 / float(np.log(momentum[1] / momentum[0])),
+        momentum2=x2[None, :],
+        rayleigh=np.array(rayleigh),
     )

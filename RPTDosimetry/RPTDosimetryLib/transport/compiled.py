@@ -1,0 +1,13 @@
+"""How the transport is compiled: kept on disk between runs, without the interpreter's lock or Python's division checks.
+
+Numba recompiles a function when its own file changes, not when one that it calls does: after editing the transport,
+remove ``__pycache__/*.nb?``.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numba
+
+compiled = partial(numba.njit, cache=True, nogil=True, error_model="numpy", fastmath={"contract", "arcp", "nsz", "afn"})

@@ -94,7 +94,7 @@ def dose_from_maps(request: DoseRequest, out: Path, progress: Progress = silent)
     tia = TiaMap(read_image(request.tia, "Bq·s"), "given", 0.0)
     patient = _patient_from_maps(request, tia.image.grid)
     dose = compute_dose(tia, patient, nuclide(request.nuclide).name, request.settings, _part(progress, 0.1, 0.9))
-    write_image(dose.image, out)
+    write_image(dose.image, out, dose.method)
     progress(1.0, "Done")
     return {
         "out": out,

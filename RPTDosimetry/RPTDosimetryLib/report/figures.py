@@ -53,8 +53,11 @@ def activity_backdrop(activity: Image) -> Backdrop:
     return Backdrop(activity, (0.0, top), "SPECT (no CT)")
 
 
-def save_dose_overlay(dose: DoseMap, backdrop: Backdrop, vois: Sequence[Voi], path: Path) -> None:
-    """Axial, coronal and sagittal plane through the hottest VOI, and a coronal maximum projection, with Gy scale."""
+def save_dose_overlay(dose: DoseMap, backdrop: Backdrop, vois: Sequence[Voi], path: Path, density: str) -> None:
+    """Axial, coronal and sagittal plane through the hottest VOI, and a coronal maximum projection, with Gy scale.
+
+    density: where the density of the dose calculation comes from, as the picture says it.
+    """
     figure = _figure(12.0, 10.0)
     shown = [voi for voi in vois if voi.name != "body"]
     top_gy = _scale_top_gy(dose.image, shown)
@@ -79,7 +82,10 @@ def save_dose_overlay(dose: DoseMap, backdrop: Backdrop, vois: Sequence[Voi], pa
         handles=handles, loc="outside lower center", ncols=min(6, max(1, len(handles))), frameon=False, fontsize=9
     )
     lowest = f"shown from {SHOWN_FROM * top_gy:.2g} Gy"
-    figure.suptitle(f"Absorbed dose, {dose.nuclide}, engine {dose.engine} ({lowest}) over {backdrop.text}", fontsize=12)
+    figure.suptitle(
+        f"Absorbed dose, {dose.nuclide}, engine {dose.engine} ({lowest}) over {backdrop.text}\nDensity: {density}",
+        fontsize=12,
+    )
     _save(figure, path)
 
 

@@ -63,12 +63,12 @@ def write_results(
 ) -> None:
     """Write every file into ``folder``. sources: SHA-256 of the study's files by their name in the study folder."""
     started = time.monotonic()
-    dose, backdrop = outcome.dose, _backdrop(outcome)
-    title = f"{dose.nuclide}, engine {dose.engine}"
+    dose, backdrop, density = outcome.dose, _backdrop(outcome), outcome.patient.source
+    title = f"{dose.nuclide}, engine {dose.engine}\nDensity: {density}"
     steps: dict[str, Callable[[], None]] = {
         "Writing maps": lambda: _write_maps(outcome, folder),
         "Writing tables": lambda: _write_tables(outcome, folder),
-        "Drawing the dose": lambda: save_dose_overlay(dose, backdrop, outcome.vois, folder / OVERLAY),
+        "Drawing the dose": lambda: save_dose_overlay(dose, backdrop, outcome.vois, folder / OVERLAY, density),
         "Drawing histograms": lambda: save_dvh(_dvhs(outcome), folder / DVH_FIGURE, f"Dose-volume histograms, {title}"),
         "Drawing curves": lambda: save_curves(outcome.curves, folder / CURVES, "Time-activity curves"),
     }
@@ -102,7 +102,7 @@ def _backdrop(outcome: Outcome) -> Any:
 
 
 def _write_maps(outcome: Outcome, folder: Path) -> None:
-    write_image(outcome.dose.image, folder / DOSE)
+    write_image(outcome.dose.image, folder / DOSE, outcome.dose.method)
     write_image(outcome.tia.image, folder / TIA)
     write_image(outcome.patient.density, folder / DENSITY)
     labels = np.zeros(outcome.dose.image.grid.shape_zyx, dtype=np.uint8)
@@ -112,7 +112,7 @@ def _write_maps(outcome: Outcome, folder: Path) -> None:
 
 
 def _write_tables(outcome: Outcome, folder: Path) -> None:
-    write_organ_table(outcome.organ_doses, folder / TABLE)
+    write_organ_table(outcome.organ_doses, outcome.dose.method, folder / TABLE)
     with (folder / HISTOGRAMS).open("w", newline="", encoding="utf-8") as handle:
         writer = csv.writer(handle)
         writer.writerow(("name", "dose_gy", "cumulative_fraction", "cumulative_ml"))

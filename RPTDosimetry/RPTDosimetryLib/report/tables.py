@@ -12,13 +12,13 @@ from RPTDosimetryLib.files import whole_file
 from RPTDosimetryLib.units import BQ_PER_MBQ, S_PER_H
 
 
-def write_organ_table(rows: Sequence[OrganDose], path: Path) -> None:
-    """One line a VOI, every figure of OrganDose with its unit in the column name, full precision."""
+def write_organ_table(rows: Sequence[OrganDose], method: str, path: Path) -> None:
+    """One line a VOI: every figure of OrganDose with its unit in the column name, full precision, and the method."""
     names = [f.name for f in fields(OrganDose)]
     with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as handle:
         writer = csv.writer(handle)
-        writer.writerow(names)
-        writer.writerows([_cell(getattr(row, name)) for name in names] for row in rows)
+        writer.writerow([*names, "method"])
+        writer.writerows([*(_cell(getattr(row, name)) for name in names), method] for row in rows)
 
 
 def organ_table_text(rows: Iterable[OrganDose]) -> str:
@@ -51,4 +51,6 @@ def _hours(seconds: float | None) -> float | None:
 
 
 def _cell(value: object) -> object:
+    if isinstance(value, tuple):
+        return " ".join(value)
     return repr(value) if isinstance(value, float) else value

@@ -53,13 +53,18 @@ def read_image(path: Path, unit: str) -> Image:
     return Image(voxels, grid_of(image), unit)
 
 
-def write_image(image: Image, path: Path) -> None:
-    """Write one map, compressed, whole or not at all; the ending chooses the format. Raises ReportError."""
+def write_image(image: Image, path: Path, method: str = "") -> None:
+    """Write one map, compressed, whole or not at all; the ending chooses the format. Raises ReportError.
+
+    Unit, and how the map was made (method), go into the header where the format has room for them (NRRD, MHD).
+    """
     if not is_image_file(path):
         raise ImageFileError(f"{path}: choose one of the endings {', '.join(ENDINGS)}.")
     voxels = image.voxels.astype(np.float32) if image.voxels.dtype == np.float64 else image.voxels
     out = sitk_image(voxels, image.grid)
     out.SetMetaData("unit", image.unit)
+    if method:
+        out.SetMetaData("method", method)
     if path.suffix.lower() == ".mhd":
         _write_header_and_raw(out, path)
         return

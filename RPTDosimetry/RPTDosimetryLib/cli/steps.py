@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -79,13 +78,10 @@ def curve(
         print(curve_table(answer))
 
 
-Engine = StrEnum("Engine", {name: name for name in engine_names()})  # type: ignore[misc]
-
-
 def dose(
     tia: Annotated[Path, typer.Option(help="Time-integrated activity, Bq·s per voxel; its grid is the dose grid.")],
     out: Annotated[Path, typer.Option(help="Dose map to write [Gy].")],
-    engine: Annotated[Engine, typer.Option(help="How the dose is computed.")] = Engine.msv8,
+    engine: Annotated[str, typer.Option(help=f"One of: {', '.join(engine_names())}.")] = "msv8",
     nuclide: Nuclide = "Lu-177",
     hu: ImageIn = None,
     density: ImageIn = None,
@@ -98,7 +94,7 @@ def dose(
     from RPTDosimetryLib.dose.engine import DoseSettings
     from RPTDosimetryLib.pipeline import DoseRequest, dose_from_maps
 
-    settings = DoseSettings(engine=engine.value, msv_unscaled=msv_unscaled)
+    settings = DoseSettings(engine=engine, msv_unscaled=msv_unscaled)
     request = DoseRequest(tia, hu, density, material, materials_json, nuclide, settings)
     with shown_progress(quiet=as_json) as progress:
         answer = dose_from_maps(request, out, progress)

@@ -25,7 +25,7 @@ def organ_table_text(rows: Iterable[OrganDose]) -> str:
     """The figures a physician reads first, aligned; ã is the time-integrated activity coefficient."""
     head = ("VOI", "volume", "mass", "Ã", "ã", "mean", "D98", "D50", "D2", "per activity")
     unit = ("", "mL", "g", "MBq·h", "h", "Gy", "Gy", "Gy", "Gy", "Gy/GBq")
-    lines = [head, unit]
+    lines: list[Sequence[str]] = [head, unit]
     for row in rows:
         figures = (
             *(row.volume_ml, row.mass_g, row.tia_bq_s / BQ_PER_MBQ / S_PER_H, _hours(row.tia_coefficient_s)),

@@ -17,11 +17,13 @@ from RPTDosimetryLib.tia.small_least_squares import nonnegative, step_in_cone
 
 #: What befell a curve, as bits: λ_1 at λ_phys; a clearance phase at its upper bound; not settled within MAX_STEPS.
 AT_LOW, AT_HIGH_CLEARANCE, NOT_SETTLED = 1, 2, 4
-MAX_STEPS = 40
+MAX_STEPS = 30
 WALL = 1e-9
 #: Steps in u below this end the search; the last one is taken, so what is left is of its square.
 SMALL_STEP = 1e-4
 LONG_STEP = 0.3
+#: Only steps damped less than this tell that the search has arrived; others may just be short.
+NEARLY_NEWTON = 0.05
 #: A step that lowers Σ w r² by less than this share moves the parameters by less than about √NO_GAIN of their σ.
 NO_GAIN = 3e-5
 #: Residuals of 1e-9 of the highest activity are none.
@@ -120,7 +122,8 @@ def _explained(size, b, g, score, gram, rhs, c):
             c0 = g[1, 1, q] * b[0, q] - g[0, 1, q] * b[1, q]
             c1 = g[0, 0, q] * b[1, q] - g[0, 1, q] * b[0, q]
             inside = (c0 * b[0, q] + c1 * b[1, q]) / (g[0, 0, q] * g[1, 1, q] - g[0, 1, q] * g[0, 1, q])
-            edge = max(b[0, q] * b[0, q] / g[0, 0, q], b[1, q] * b[1, q] / g[1, 1, q])
+            # Where the slow phase is empty its rate does not matter, and a search that starts there stays: last resort.
+            edge = b[0, q] * b[0, q] / g[0, 0, q] if c0 >= 0.0 else 1e-6 * b[1, q] * b[1, q] / g[1, 1, q]
             score[q] = inside if min(c0, c1) >= 0.0 else edge
     else:
         for q in range(score.size):
@@ -253,11 +256,12 @@ def _descend(
         for j in range(n_rates):
             trial_u[j] = min(max(u[j] + shrink * step[m + j], low[j]), 1.0)
             largest = max(largest, abs(trial_u[j] - u[j]))
-        if largest == 0.0:
+        if largest < 1e-12:
             return True, now
         _basis(1 - now, size, n, trial_u, log_bounds, tau, log_rates, rates, decay, phi)
         trial = _project(1 - now, size, n, phi, y, w, gram, rhs, trial_c)
-        fresh = trial < rss
+        # An empty slow phase is a plateau that nothing leads away from; a phase at its rate can be had without it.
+        fresh = trial < rss and (trial_c[0] > 0.0 or c[0] <= 0.0)
         settled = fresh and rss - trial < NO_GAIN * rss
         if fresh:
             now = 1 - now
@@ -266,7 +270,7 @@ def _descend(
                 u[j] = trial_u[j]
             for j in range(m):
                 c[j] = trial_c[j]
-        if settled or largest < SMALL_STEP:
+        if (settled or largest < SMALL_STEP) and damping < NEARLY_NEWTON:
             return True, now
         damping = max(damping * 0.1, 1e-12) if fresh else damping * 10.0
     return False, now

@@ -1,7 +1,7 @@
 """Hänscheid et al. 2018 (J Nucl Med 59:75): one scan at T near 96 h, Ã ≈ A(T)·2T/ln 2, for Lu-177.
 
-That is Ã = A(T)·2^(T/T_eff)·T_eff/ln 2 at T_eff = T. Seen as a function of T/T_eff, 2^x/x is within −5.8 and +13 % of 2
-for 0.75 ≤ x ≤ 2.5, which is why the half-life need not be known.
+The mono-exponential truth is A(T)·(2^x/x)·T/ln 2 with x = T/T_eff. For 0.75 ≤ x ≤ 2.5 the estimate 2 is within −12 and
++6 % of 2^x/x (least of it e·ln 2 = 1.884 at x = 1/ln 2), which is why the half-life need not be known.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def _assume(columns: ActivityColumns, settings: FitSettings) -> Assumption:
     scan_s = float(columns.time_s[scan])
     shortest, longest = (scan_s / x / S_PER_H for x in (X_HIGH, X_LOW))
     said = [
-        f"haenscheid: single time point at {scan_s / S_PER_H:.4g} h; within −6 and +13 % only if uptake is quick and the "
-        f"effective half-life between {shortest:.3g} and {longest:.3g} h."
+        f"haenscheid: single time point at {scan_s / S_PER_H:.4g} h; within −12 and +6 % only if uptake is quick "
+        f"and the effective half-life between {shortest:.3g} and {longest:.3g} h."
     ]
     if columns.nuclide != "Lu-177":
         said.append(f"haenscheid: published for Lu-177, used here for {columns.nuclide}.")

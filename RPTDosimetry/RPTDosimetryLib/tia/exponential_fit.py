@@ -17,6 +17,9 @@ from RPTDosimetryLib.tia.weights import curve_weights
 N_STARTS = 5
 #: Coordinates this close to a wall of the box are tried on it.
 AT_WALL = 1e-3
+#: Searches from all starts end early; the best of them goes on to rounding.
+ROUGH = {"xtol": 1e-5, "ftol": 1e-7, "gtol": 1e-9, "max_nfev": 60}
+TIGHT = {"xtol": 1e-15, "ftol": 1e-15, "gtol": 1e-15, "max_nfev": 300}
 
 
 @dataclass(frozen=True)
@@ -130,27 +133,30 @@ def _best(problem: _Problem) -> NDArray[np.float64]:
             chosen.append(grid[index])
         if len(chosen) == N_STARTS:
             break
-    found = [_polished(problem, u) for u in chosen]
-    return min(found, key=problem.rss)
+    rough = [_search(problem, u, ROUGH) for u in chosen]
+    return _polished(problem, min(rough, key=problem.rss))
+
+
+def _search(problem: _Problem, u: NDArray[np.float64], how: dict[str, float]) -> NDArray[np.float64]:
+    low, high = problem.family.box()
+    inside = np.clip(u, low + 1e-6, high - 1e-6)
+    return np.asarray(least_squares(problem.residuals, inside, "3-point", (low, high), **how).x)
 
 
 def _polished(problem: _Problem, u: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The minimum near u, on a wall of the box where that is as good."""
     low, high = problem.family.box()
-    tight = {"xtol": 1e-15, "ftol": 1e-15, "gtol": 1e-15, "max_nfev": 300}
-    inside = np.clip(u, low + 1e-6, high - 1e-6)
-    u = least_squares(problem.residuals, inside, "3-point", (low, high), **tight).x
+    u = _search(problem, u, TIGHT)
     snapped = np.where(u < low + AT_WALL * (high - low), low, np.where(u > high - AT_WALL * (high - low), high, u))
     if np.array_equal(snapped, u):
         return u
     walls = snapped != u
     if not walls.all():  # the other coordinates settle again once some are on a wall
-        snapped = _settled(problem, snapped, walls, tight)
+        snapped = _settled(problem, snapped, walls)
     return snapped if problem.rss(snapped) <= problem.rss(u) * (1 + 1e-9) + 1e-28 else u
 
 
-def _settled(
-    problem: _Problem, u: NDArray[np.float64], held: NDArray[np.bool_], tight: dict[str, float]
-) -> NDArray[np.float64]:
+def _settled(problem: _Problem, u: NDArray[np.float64], held: NDArray[np.bool_]) -> NDArray[np.float64]:
     low, high = problem.family.box()
 
     def whole(inner: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -160,7 +166,7 @@ def _settled(
 
     inner = np.clip(u[~held], low[~held] + 1e-6, high[~held] - 1e-6)
     bounds = (low[~held], high[~held])
-    return whole(least_squares(lambda v: problem.residuals(whole(v)), inner, "3-point", bounds, **tight).x)
+    return whole(least_squares(lambda v: problem.residuals(whole(v)), inner, "3-point", bounds, **TIGHT).x)
 
 
 def _free(family: ExponentialFamily, u: NDArray[np.float64], coefficient: NDArray[np.float64]) -> NDArray[np.bool_]:

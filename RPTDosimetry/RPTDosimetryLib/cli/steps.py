@@ -63,14 +63,22 @@ def kernels(
 def curve(
     curve_file: Annotated[Path, typer.Argument(metavar="CURVE.json", help='{"time_h", "activity_mbq", "nuclide"}')],
     model: Annotated[str, typer.Option(help=f"auto, or one of: {', '.join(model_names())}.")] = "auto",
-    weighting: Annotated[str, typer.Option(help="none, poisson or relative.")] = "none",
+    weighting: Annotated[str, typer.Option(help="none, poisson, relative or standard_error.")] = "none",
+    tail: Annotated[str, typer.Option(help="Of the trapezoid: physical, last_two_points or voi_lambda.")] = "physical",
+    population_half_life_h: Annotated[float | None, typer.Option(help="Effective half-life that madsen takes.")] = None,
+    scan_time_h: Annotated[float | None, typer.Option(help="The scan that a single-time-point model uses.")] = None,
     as_json: Json = False,
 ) -> None:
     """Time-integrated activity of one curve."""
     from RPTDosimetryLib.tia.curve_file import curve_answer, curve_table, read_curve
     from RPTDosimetryLib.tia.settings import FitSettings
 
-    settings = FitSettings(weighting=weighting)  # type: ignore[arg-type]  # FitSettings refuses other words itself
+    settings = FitSettings(
+        weighting=weighting,  # type: ignore[arg-type]  # FitSettings refuses other words itself
+        tail=tail,  # type: ignore[arg-type]
+        population_half_life_h=population_half_life_h,
+        scan_time_h=scan_time_h,
+    )
     answer = curve_answer(read_curve(curve_file), model, settings)
     if as_json:
         print_json(answer)

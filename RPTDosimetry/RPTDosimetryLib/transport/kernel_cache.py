@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from RPTDosimetryLib.transport.point_kernel import PointKernel
 
 #: Raise it when the quadrature or the record changes, so that old files are not read.
-KERNEL_VERSION = 2
+KERNEL_VERSION = 3
 
 
 def cached_voxel_s_kernel(

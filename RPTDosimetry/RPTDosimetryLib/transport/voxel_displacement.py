@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import pairwise, permutations
 
 import numba
@@ -80,9 +81,8 @@ def _cell_probability(
     low_mm, high_mm = cell_mm
     radii = 0.5 * (low_mm + high_mm) + 0.5 * (high_mm - low_mm) / np.sqrt(3.0) * np.array([-1.0, 1.0])
     sides = high_mm / min(voxel_mm)
-    angles = ANGLES_SMOOTH if sides < 1.0 else int(min(ANGLES_SMOOTH + ANGLES_PER_VOXEL * sides, ANGLES_MOST))
-    nodes, weights = np.polynomial.legendre.leggauss(angles)
-    angle, weight = 0.25 * np.pi * (nodes + 1.0), 0.25 * np.pi * weights
+    angles = ANGLES_SMOOTH if sides < 1.0 else min(ANGLES_PER_VOXEL * (1 + math.ceil(sides)), ANGLES_MOST)
+    angle, weight = _quarter_circle(angles)
     landed = np.zeros(shape_kji)
     for radius in radii:
         _scatter(radius, np.array(voxel_mm), angle, weight, landed)
@@ -91,6 +91,13 @@ def _cell_probability(
     for axis in range(3):
         landed[(slice(None),) * axis + (slice(1, None),)] *= 0.5
     return scipy.sparse.csr_matrix(landed.reshape(1, -1))
+
+
+@cache
+def _quarter_circle(angles: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Gauss nodes and weights on (0, π/2)."""
+    nodes, weights = np.polynomial.legendre.leggauss(angles)
+    return 0.25 * np.pi * (nodes + 1.0), 0.25 * np.pi * weights
 
 
 @numba.njit(cache=True, nogil=True)

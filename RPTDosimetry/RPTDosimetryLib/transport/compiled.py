@@ -11,3 +11,6 @@ from functools import partial
 import numba
 
 compiled = partial(numba.njit, cache=True, nogil=True, error_model="numpy", fastmath={"contract", "arcp", "nsz", "afn"})
+#: The same for small functions of the inner loop: called out of line, copying the tables' descriptors costs more than
+#: the work.
+inlined = partial(compiled, forceinline=True)

@@ -10,13 +10,17 @@ from __future__ import annotations
 import numpy as np
 
 from RPTDosimetryLib.physics.klein_nishina import ELECTRON_REST_KEV
-from RPTDosimetryLib.transport.compiled import compiled
+from RPTDosimetryLib.transport.compiled import compiled, inlined
 from RPTDosimetryLib.transport.multiple_scattering import deflection
 from RPTDosimetryLib.transport.particle_moves import (
     BREMSSTRAHLUNG,
     ELECTRON,
+    PART,
     SHELLS,
+    WEIGHT,
+    cell_of,
     deposit,
+    lose,
     medium_at,
     move_losing,
     path_to_nearest_wall,
@@ -37,7 +41,7 @@ from RPTDosimetryLib.transport.transport_tables import (
 )
 
 
-@compiled()
+@inlined()
 def on_ladder(ladder, medium, node, field):  # type: ignore[no-untyped-def]
     """Linear interpolation between ladder nodes; node must be below the last."""
     low = int(node)
@@ -58,7 +62,7 @@ def node_where(ladder, medium, field, value, start):  # type: ignore[no-untyped-
     return min(max(low + (value - below) / rise, 0.0), start)
 
 
-@compiled()
+@inlined()
 def node_of_energy(energy, tables):  # type: ignore[no-untyped-def]
     """Ladder node of an energy above the cut, consistent with linear interpolation of the energies."""
     low = int(np.log(energy / tables.cut_kev) * NODES_PER_E_FOLD)
@@ -72,81 +76,95 @@ def node_of_energy(energy, tables):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def transport_electron(energy, place, part, tables, angles, scene, score, stack, count, rng):  # type: ignore[no-untyped-def]
+def transport_electron(energy, particle, tables, angles, scene, score, stack, count, rng):  # type: ignore[no-untyped-def]
     """Follow one electron until it stops or leaves; its secondaries go on the stack. Returns the stack's new count."""
     if energy <= tables.cut_kev:
-        deposit(place, energy, part, scene, score)
+        deposit(particle, energy, scene, score)
         return count
     ladder = tables.ladder
     node = node_of_energy(energy, tables)
-    medium = medium_at(place, scene)
+    medium = medium_at(particle, scene)
     moller_left = -np.log(uniform(rng))
     brems_left = -np.log(uniform(rng))
     while True:
-        moller_now = on_ladder(ladder, medium, node, MOLLER)
-        brems_now = on_ladder(ladder, medium, node, BREMS)
         if (
             scene.kind != SHELLS
-            and brems_now < brems_left
-            and on_ladder(ladder, medium, node, CSDA) < path_to_nearest_wall(place, scene)
+            and on_ladder(ladder, medium, node, BREMS) < brems_left
+            and on_ladder(ladder, medium, node, CSDA) < path_to_nearest_wall(particle, scene)
         ):
-            deposit(place, energy, part, scene, score)
+            deposit(particle, energy, scene, score)
             return count
         end = max(node - tables.step_nodes, 0.0)
-        what = 0
-        moller_passed = moller_now - on_ladder(ladder, medium, end, MOLLER)
-        brems_passed = brems_now - on_ladder(ladder, medium, end, BREMS)
-        if moller_passed >= moller_left or brems_passed >= brems_left:
-            if moller_passed >= moller_left:
-                end = node_where(ladder, medium, MOLLER, moller_now - moller_left, node)
-                what = ELECTRON_KIND
-            if brems_passed >= brems_left:
-                end_brems = node_where(ladder, medium, BREMS, brems_now - brems_left, node)
-                if end_brems > end:
-                    end = end_brems
-                    what = PHOTON_KIND
-            moller_passed = moller_now - on_ladder(ladder, medium, end, MOLLER)
-            brems_passed = brems_now - on_ladder(ladder, medium, end, BREMS)
-        moller_left -= moller_passed
-        brems_left -= brems_passed
+        if scene.kind != SHELLS:
+            end = max(end, _end_within_half_a_voxel(ladder, medium, node, end, particle, scene))
+        end, what, moller_left, brems_left = _next_event(ladder, medium, node, end, moller_left, brems_left)
         after = on_ladder(ladder, medium, end, ENERGY)
-        if not _step(node, end, energy, after, medium, place, part, ladder, angles, scene, score, rng):
+        if not _step(node, end, energy, after, medium, particle, ladder, angles, scene, score, rng):
             return count
         node, energy = end, after
         if what == ELECTRON_KIND:
-            energy, count = _moller(energy, place, part, tables, stack, count, rng)
+            energy, count = _moller(energy, particle, tables, stack, count, rng)
             moller_left = -np.log(uniform(rng))
         elif what == PHOTON_KIND:
-            energy, count = _brems(energy, place, part, medium, tables, stack, count, rng)
+            energy, count = _brems(energy, particle, medium, tables, stack, count, rng)
             brems_left = -np.log(uniform(rng))
         if energy <= tables.cut_kev or node <= 0.0:
-            deposit(place, energy, part, scene, score)
+            deposit(particle, energy, scene, score)
             return count
         if what != 0:
             node = node_of_energy(energy, tables)
-        medium = medium_at(place, scene)
+        medium = medium_at(particle, scene)
 
 
-@compiled()
-def _step(start, end, before, after, medium, place, part, ladder, angles, scene, score, rng):  # type: ignore[no-untyped-def]
+@inlined()
+def _next_event(ladder, medium, node, end, moller_left, brems_left):  # type: ignore[no-untyped-def]
+    """Where the step ends: at a hard collision if one comes before ``end``; its kind; what is left to the next ones."""
+    moller_now = on_ladder(ladder, medium, node, MOLLER)
+    brems_now = on_ladder(ladder, medium, node, BREMS)
+    what = 0
+    if moller_now - on_ladder(ladder, medium, end, MOLLER) >= moller_left:
+        end = node_where(ladder, medium, MOLLER, moller_now - moller_left, node)
+        what = ELECTRON_KIND
+    if brems_now - on_ladder(ladder, medium, end, BREMS) >= brems_left:
+        end = node_where(ladder, medium, BREMS, brems_now - brems_left, node)
+        what = PHOTON_KIND
+    moller_left -= moller_now - on_ladder(ladder, medium, end, MOLLER)
+    return end, what, moller_left, brems_left - (brems_now - on_ladder(ladder, medium, end, BREMS))
+
+
+@inlined()
+def _end_within_half_a_voxel(ladder, medium, node, end, particle, scene):  # type: ignore[no-untyped-def]
+    """The node that a step may reach at most, so that it is not longer than half a voxel; free in air."""
+    density = scene.density[cell_of(particle[0], particle[1], particle[2], scene)]
+    if density < 0.05:
+        return end
+    now = on_ladder(ladder, medium, node, PATH)
+    longest = 0.5 * min(scene.dx, scene.dy, scene.dz) * density
+    if now - on_ladder(ladder, medium, end, PATH) <= longest:
+        return end
+    return node_where(ladder, medium, PATH, now - longest, node)
+
+
+@inlined()
+def _step(start, end, before, after, medium, particle, ladder, angles, scene, score, rng):  # type: ignore[no-untyped-def]
     """Random hinge from one node to a lower one. False where the electron left; all its energy is then booked."""
     path = on_ladder(ladder, medium, start, PATH) - on_ladder(ladder, medium, end, PATH)
     loss = before - after
     first = uniform(rng)
-    if not move_losing(place, path * first, loss * first, part, scene, score, rng):
-        score[part, scene.n_cells] += after + loss * (1.0 - first)
+    if not move_losing(particle, path * first, loss * first, scene, score, rng):
+        lose(particle, after + loss * (1.0 - first), scene, score)
         return False
     k1 = on_ladder(ladder, medium, start, K1) - on_ladder(ladder, medium, end, K1)
     screening = on_ladder(ladder, medium, end, SCREENING)
-    turn(place, deflection(k1, screening, angles, rng), 2.0 * np.pi * uniform(rng))
-    if not move_losing(place, path * (1.0 - first), loss * (1.0 - first), part, scene, score, rng):
-        score[part, scene.n_cells] += after
+    turn(particle, deflection(k1, screening, angles, rng), 2.0 * np.pi * uniform(rng))
+    if not move_losing(particle, path * (1.0 - first), loss * (1.0 - first), scene, score, rng):
+        lose(particle, after, scene, score)
         return False
     return True
 
 
 @compiled()
-def _moller(energy, place, part, tables, stack, count, rng):  # type: ignore[no-untyped-def]
+def _moller(energy, particle, tables, stack, count, rng):  # type: ignore[no-untyped-def]
     """Transfer more than the cut to an electron at rest. Returns the primary's energy and the stack's count."""
     least = tables.cut_kev / energy
     if least >= 0.5:
@@ -165,14 +183,17 @@ def _moller(energy, place, part, tables, stack, count, rng):  # type: ignore[no-
     cosine = np.sqrt(left * (energy + twice) / (energy * (left + twice)))
     cosine_secondary = np.sqrt(loss * (energy + twice) / (energy * (loss + twice)))
     azimuth = 2.0 * np.pi * uniform(rng)
-    u, v, w = turned(place[3], place[4], place[5], 1.0 - cosine_secondary, azimuth + np.pi)
-    turn(place, 1.0 - cosine, azimuth)
-    return left, push(stack, count, ELECTRON_KIND, loss, part, place, u, v, w)
+    u, v, w = turned(particle[3], particle[4], particle[5], 1.0 - cosine_secondary, azimuth + np.pi)
+    turn(particle, 1.0 - cosine, azimuth)
+    return left, push(stack, count, ELECTRON_KIND, loss, particle, u, v, w)
 
 
 @compiled()
-def _brems(energy, place, part, medium, tables, stack, count, rng):  # type: ignore[no-untyped-def]
-    """Emit a photon above the photon cut; the electron keeps its direction. Returns its energy and the count."""
+def _brems(energy, particle, medium, tables, stack, count, rng):  # type: ignore[no-untyped-def]
+    """Emit a photon above the photon cut; the electron keeps its direction. Returns its energy and the count.
+
+    The photon goes on as several of its energy with shares of its weight, which costs no exactness of the balance.
+    """
     n_energies, n_fractions = tables.brems_spectrum.shape[1], tables.brems_spectrum.shape[2]
     row = int(np.log(energy / tables.cut_kev) * tables.brems_rows_per_log + uniform(rng))
     row = min(max(row, 0), n_energies - 1)
@@ -190,6 +211,11 @@ def _brems(energy, place, part, medium, tables, stack, count, rng):  # type: ign
     # (1 − β cos θ)⁻² about the electron: the classical dipole, forward when fast
     draw = 2.0 * uniform(rng) - 1.0
     cosine = (draw + beta) / (draw * beta + 1.0)
-    u, v, w = turned(place[3], place[4], place[5], 1.0 - cosine, 2.0 * np.pi * uniform(rng))
-    to = BREMSSTRAHLUNG if part == ELECTRON else part
-    return energy - photon, push(stack, count, PHOTON_KIND, photon, to, place, u, v, w)
+    weight, part = particle[WEIGHT], particle[PART]
+    particle[WEIGHT] = weight / tables.bremsstrahlung_copies
+    particle[PART] = BREMSSTRAHLUNG if part == ELECTRON else part
+    for _ in range(tables.bremsstrahlung_copies):
+        u, v, w = turned(particle[3], particle[4], particle[5], 1.0 - cosine, 2.0 * np.pi * uniform(rng))
+        count = push(stack, count, PHOTON_KIND, photon, particle, u, v, w)
+    particle[WEIGHT], particle[PART] = weight, part
+    return energy - photon, count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -25,9 +26,7 @@ class Emission(NamedTuple):
     line_cumulative: NDArray[np.float64]
 
 
-def _emission(
-    spectrum_yield: float, quantiles: NDArray[np.float64], lines: tuple[tuple[float, float], ...]
-) -> Emission:
+def _emission(spectrum_yield: float, quantiles: NDArray[np.float64], lines: Sequence[tuple[float, float]]) -> Emission:
     energy = np.array([line[0] for line in lines], dtype=float)
     number = np.array([line[1] for line in lines], dtype=float)
     particles = spectrum_yield + float(number.sum())
@@ -45,6 +44,15 @@ def electron_emission(nuclide: Nuclide) -> Emission:
 def photon_emission(nuclide: Nuclide) -> Emission:
     """γ and X rays."""
     return _emission(0.0, np.zeros(2), nuclide.photon_lines)
+
+
+def above(emission: Emission, cut_kev: float) -> tuple[Emission, float]:
+    """The emission without lines up to a cut, and the energy per decay of those [keV]."""
+    share = np.diff(emission.line_cumulative, prepend=0.0) * emission.particles * (1.0 - emission.spectrum_share)
+    low = emission.line_kev <= cut_kev
+    lines = tuple(zip(emission.line_kev[~low], share[~low], strict=True))
+    kept = _emission(emission.particles * emission.spectrum_share, emission.quantiles_kev, lines)
+    return kept, float(np.sum(share[low] * emission.line_kev[low]))
 
 
 @compiled()

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
-from RPTDosimetryLib.transport.compiled import compiled
+from RPTDosimetryLib.transport.compiled import inlined
 from RPTDosimetryLib.transport.random_numbers import uniform
 
 K1_NODES: Final = np.geomspace(2e-3, 2.5, 24)
@@ -109,7 +109,7 @@ def _equiprobable(
     return float(np.exp(brentq(excess, np.log(start) - 1.0, np.log(start) + 1.0))), v
 
 
-@compiled()
+@inlined()
 def deflection(k1, log_screening_index, table, rng):  # type: ignore[no-untyped-def]
     """1 − cos θ after K1 transport mean free paths; the mean is 1 − exp(−K1) exactly.
 

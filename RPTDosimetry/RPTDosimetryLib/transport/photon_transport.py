@@ -5,55 +5,55 @@ from __future__ import annotations
 import numpy as np
 
 from RPTDosimetryLib.physics.klein_nishina import ELECTRON_REST_KEV, KEV_ANGSTROM
-from RPTDosimetryLib.transport.compiled import compiled
+from RPTDosimetryLib.transport.compiled import compiled, inlined
 from RPTDosimetryLib.transport.electron_transport import node_of_energy, on_ladder
-from RPTDosimetryLib.transport.particle_moves import SHELLS, cell_of, deposit, medium_at, outside, turn, turned
+from RPTDosimetryLib.transport.particle_moves import SHELLS, cell_of, deposit, lose, medium_at, outside, turn, turned
 from RPTDosimetryLib.transport.particle_stack import ELECTRON_KIND, push
 from RPTDosimetryLib.transport.random_numbers import uniform
 from RPTDosimetryLib.transport.transport_tables import ATTENUATION, CSDA, NOT_COHERENT, PHOTOELECTRIC
 
 
 @compiled()
-def transport_photon(energy, place, part, tables, electrons, scene, score, stack, count, rng):  # type: ignore[no-untyped-def]
+def transport_photon(energy, particle, tables, electrons, scene, score, stack, count, rng):  # type: ignore[no-untyped-def]
     """Follow one photon; electrons it sets free are deposited at once or put on the stack. Returns the new count."""
     while energy > tables.cut_kev:
         node = min((np.log(energy) - tables.log_lowest) * tables.nodes_per_log, tables.nodes.shape[1] - 1.001)
-        if not _fly(place, node, tables, scene, rng):
-            score[part, scene.n_cells] += energy
+        if not _fly(particle, node, tables, scene, rng):
+            lose(particle, energy, scene, score)
             return count
-        medium = medium_at(place, scene)
+        medium = medium_at(particle, scene)
         kind = uniform(rng)
         if kind < on_ladder(tables.nodes, medium, node, PHOTOELECTRIC):
             u, v, w = turned(
-                place[3], place[4], place[5], 1.0 - _sauter_cosine(energy, rng), 2.0 * np.pi * uniform(rng)
+                particle[3], particle[4], particle[5], 1.0 - _sauter_cosine(energy, rng), 2.0 * np.pi * uniform(rng)
             )
-            return _release(energy, place, u, v, w, part, medium, electrons, scene, score, stack, count)
+            return _release(energy, particle, u, v, w, medium, electrons, scene, score, stack, count)
         if kind < on_ladder(tables.nodes, medium, node, NOT_COHERENT):
-            energy, count = _compton(energy, place, part, medium, tables, electrons, scene, score, stack, count, rng)
+            energy, count = _compton(energy, particle, medium, tables, electrons, scene, score, stack, count, rng)
         else:
-            turn(place, _rayleigh(energy, medium, tables, rng), 2.0 * np.pi * uniform(rng))
-    deposit(place, energy, part, scene, score)
+            turn(particle, _rayleigh(energy, medium, tables, rng), 2.0 * np.pi * uniform(rng))
+    deposit(particle, energy, scene, score)
     return count
 
 
-@compiled()
-def _fly(place, node, tables, scene, rng):  # type: ignore[no-untyped-def]
+@inlined()
+def _fly(particle, node, tables, scene, rng):  # type: ignore[no-untyped-def]
     """Move to the next collision; False where the photon leaves. In voxels by Woodcock tracking."""
     if scene.kind == SHELLS:
         length = -np.log(uniform(rng)) / (on_ladder(tables.nodes, 0, node, ATTENUATION) * scene.density[0])
-        place[0] += length * place[3]
-        place[1] += length * place[4]
-        place[2] += length * place[5]
-        return not outside(place, scene)
+        particle[0] += length * particle[3]
+        particle[1] += length * particle[4]
+        particle[2] += length * particle[5]
+        return not outside(particle, scene)
     largest = 0.0
     for medium in range(scene.largest_density.size):
         largest = max(largest, on_ladder(tables.nodes, medium, node, ATTENUATION) * scene.largest_density[medium])
     while True:
         length = -np.log(uniform(rng)) / largest
-        place[0] += length * place[3]
-        place[1] += length * place[4]
-        place[2] += length * place[5]
-        cell = cell_of(place[0], place[1], place[2], scene)
+        particle[0] += length * particle[3]
+        particle[1] += length * particle[4]
+        particle[2] += length * particle[5]
+        cell = cell_of(particle[0], particle[1], particle[2], scene)
         if cell == scene.n_cells:
             return False
         here = on_ladder(tables.nodes, int(scene.medium[cell]), node, ATTENUATION) * scene.density[cell]
@@ -61,14 +61,14 @@ def _fly(place, node, tables, scene, rng):  # type: ignore[no-untyped-def]
             return True
 
 
-@compiled()
-def _release(energy, place, u, v, w, part, medium, electrons, scene, score, stack, count):  # type: ignore[no-untyped-def]
+@inlined()
+def _release(energy, particle, u, v, w, medium, electrons, scene, score, stack, count):  # type: ignore[no-untyped-def]
     """An electron set free by a photon: deposited at once where it cannot get far, else on the stack."""
     if energy > electrons.cut_kev:
         node = node_of_energy(energy, electrons)
         if on_ladder(electrons.ladder, medium, node, CSDA) > electrons.secondary_range_cut:
-            return push(stack, count, ELECTRON_KIND, energy, part, place, u, v, w)
-    deposit(place, energy, part, scene, score)
+            return push(stack, count, ELECTRON_KIND, energy, particle, u, v, w)
+    deposit(particle, energy, scene, score)
     return count
 
 
@@ -86,7 +86,7 @@ def _sauter_cosine(energy, rng):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def _compton(energy, place, part, medium, tables, electrons, scene, score, stack, count, rng):  # type: ignore[no-untyped-def]
+def _compton(energy, particle, medium, tables, electrons, scene, score, stack, count, rng):  # type: ignore[no-untyped-def]
     """Klein–Nishina with the incoherent scattering function. Returns the photon's energy and the stack's count."""
     k = energy / ELECTRON_REST_KEV
     least = 1.0 / (1.0 + 2.0 * k)
@@ -108,15 +108,15 @@ def _compton(energy, place, part, medium, tables, electrons, scene, score, stack
     if recoil > electrons.cut_kev:
         momentum = np.sqrt(recoil * (recoil + 2.0 * ELECTRON_REST_KEV))
         cosine = min((energy - scattered * (1.0 - y)) / momentum, 1.0)
-        u, v, w = turned(place[3], place[4], place[5], 1.0 - cosine, azimuth + np.pi)
-        count = _release(recoil, place, u, v, w, part, medium, electrons, scene, score, stack, count)
+        u, v, w = turned(particle[3], particle[4], particle[5], 1.0 - cosine, azimuth + np.pi)
+        count = _release(recoil, particle, u, v, w, medium, electrons, scene, score, stack, count)
     else:
-        deposit(place, recoil, part, scene, score)
-    turn(place, y, azimuth)
+        deposit(particle, recoil, scene, score)
+    turn(particle, y, azimuth)
     return scattered, count
 
 
-@compiled()
+@inlined()
 def _bound(x, medium, tables):  # type: ignore[no-untyped-def]
     """S(x)/Z of the medium; proportional to x² below the first node."""
     at = (np.log(max(x, 1e-9)) - tables.log_momentum_first) * tables.nodes_per_log_momentum

@@ -24,7 +24,7 @@ from RPTDosimetryLib.transport.point_histories import run_point_source
 from RPTDosimetryLib.transport.transport_tables import TransportPhysics, electron_tables, photon_tables
 
 #: Raise it whenever the simulation would give other numbers: shipped and cached kernels of another version are unused.
-PHYSICS_VERSION: Final = 2
+PHYSICS_VERSION: Final = 3
 #: Shell edges in mass per area: 0, then a geometric series [g/cm²] from 1 µm to 80 cm of water.
 FIRST_EDGE_G_PER_CM2: Final = 1e-4
 EDGE_RATIO: Final = 1.03

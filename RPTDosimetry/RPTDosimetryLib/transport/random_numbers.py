@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from RPTDosimetryLib.transport.compiled import compiled
+from RPTDosimetryLib.transport.compiled import compiled, inlined
 
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)
 _MIX1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -17,7 +17,7 @@ _S30, _S27, _S31, _S11 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(
 _TO_UNIT = 1.0 / 9007199254740992.0  # 2⁻⁵³
 
 
-@compiled()
+@inlined()
 def mixed(z):  # type: ignore[no-untyped-def]
     """Hash of a 64-bit word."""
     z = (z ^ (z >> _S30)) * _MIX1
@@ -31,7 +31,7 @@ def start_history(rng, seed, history):  # type: ignore[no-untyped-def]
     rng[0] = mixed(mixed(np.uint64(seed) * _GAMMA + _GAMMA) ^ (np.uint64(history) * _MIX2))
 
 
-@compiled()
+@inlined()
 def uniform(rng):  # type: ignore[no-untyped-def]
     """Next number in (0, 1): never 0, so that its logarithm exists, never 1."""
     rng[0] += _GAMMA

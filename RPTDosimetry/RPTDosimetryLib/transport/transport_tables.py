@@ -46,7 +46,7 @@ class TransportPhysics:
     electron_cut_kev: below it electrons stop where they are; also the least energy of a simulated Møller secondary.
     photon_cut_kev: likewise for photons and bremsstrahlung. steps_per_e_fold: condensed-history steps while the energy
     falls by a factor e. secondary_range_cut_g_per_cm2: electrons set free by photons stop at once where their range is
-    shorter.
+    shorter. bremsstrahlung_copies: photons that share the weight of each one emitted, to know their dose better.
     """
 
     electron_cut_kev: float = 10.0
@@ -54,6 +54,7 @@ class TransportPhysics:
     steps_per_e_fold: float = 16.0
     elastic_model: ElasticModel = "rutherford"
     secondary_range_cut_g_per_cm2: float = 1e-3
+    bremsstrahlung_copies: int = 8
 
     def __post_init__(self) -> None:
         if not 1.0 <= self.electron_cut_kev <= 100.0 or not PHOTON_LOWEST_KEV <= self.photon_cut_kev <= 50.0:
@@ -61,6 +62,8 @@ class TransportPhysics:
                 f"Cuts of {self.electron_cut_kev} keV (electrons) and {self.photon_cut_kev} keV (photons) are outside "
                 "1 to 100 and 1 to 50 keV."
             )
+        if not 1 <= self.bremsstrahlung_copies <= 64:
+            raise TransportError(f"{self.bremsstrahlung_copies} copies of a bremsstrahlung photon: choose 1 to 64.")
         if not 1.0 <= self.steps_per_e_fold <= NODES_PER_E_FOLD:
             raise TransportError(f"{self.steps_per_e_fold} steps an e-fold: choose 1 to {NODES_PER_E_FOLD}.")
 
@@ -85,6 +88,7 @@ class ElectronTables(NamedTuple):
     photon_cut_kev: float
     step_nodes: float
     secondary_range_cut: float
+    bremsstrahlung_copies: int
 
 
 class PhotonTables(NamedTuple):
@@ -157,6 +161,7 @@ def electron_tables(media: Sequence[StoppingMedium], physics: TransportPhysics) 
         photon_cut_kev=physics.photon_cut_kev,
         step_nodes=NODES_PER_E_FOLD / physics.steps_per_e_fold,
         secondary_range_cut=physics.secondary_range_cut_g_per_cm2,
+        bremsstrahlung_copies=physics.bremsstrahlung_copies,
     )
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from RPTDosimetryLib.errors import PhysicsDataError
 from RPTDosimetryLib.physics.klein_nishina import incoherent_cross_section_cm2
 from RPTDosimetryLib.physics.photon_cross_sections import (

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from RPTDosimetryLib.physics.materials import Material
 from RPTDosimetryLib.physics.stopping_powers import (
     collision_stopping_power,

@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from RPTDosimetryLib.physics.gauss_legendre import unit_interval
 from RPTDosimetryLib.physics.klein_nishina import CLASSICAL_ELECTRON_RADIUS_CM, ELECTRON_REST_KEV
 
 FINE_STRUCTURE: Final = 1 / 137.035999
@@ -17,7 +18,7 @@ COMPLETE_SCREENING: Final = 1 / (183 * float(np.exp(0.5)))
 def scaled_spectrum_cm2(
     z: int, energy_kev: NDArray[np.float64], photon_fraction: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """k·dσ/dk [cm²] at k = photon_fraction·E, shape (energies, fractions).
+    """k·dσ/dk [cm²] at k = photon_fraction·E, shape (energies, fractions); fractions may differ by energy (2-D).
 
     Bethe and Heitler integrated over angles (Koch and Motz, Rev. Mod. Phys. 31 (1959) 920, formula 3BN) with Elwert's
     Coulomb factor; screening: in its logarithm q_min² → q_min² + q_s², q_s = Z^(1/3)/(183·√e), which gives the limit of
@@ -25,7 +26,7 @@ def scaled_spectrum_cm2(
     (1986): docs/physics/transport.md.
     """
     t0 = np.atleast_1d(np.asarray(energy_kev, dtype=float))[:, None] / ELECTRON_REST_KEV
-    fraction = np.atleast_1d(np.asarray(photon_fraction, dtype=float))[None, :]
+    fraction = np.atleast_2d(np.asarray(photon_fraction, dtype=float))
     k = t0 * fraction
     t = np.maximum(t0 - k, 1e-9 * t0)
     e0, e = 1 + t0, 1 + t
@@ -74,10 +75,6 @@ def radiative_loss_kev_cm2(
 ) -> NDArray[np.float64]:
     """∫ k dσ/dk dk up to min(cut, E) [keV cm²] per atom."""
     energy = np.atleast_1d(np.asarray(energy_kev, dtype=float))
-    nodes, weights = np.polynomial.legendre.leggauss(24)
+    nodes, weights = unit_interval(24)
     top = np.ones_like(energy) if cut_kev is None else np.minimum(cut_kev / energy, 1.0)
-    losses = [
-        end * 0.5 * np.sum(weights * scaled_spectrum_cm2(z, np.array([one]), 0.5 * (nodes + 1) * end))
-        for one, end in zip(energy, top, strict=True)
-    ]
-    return energy * np.array(losses)
+    return np.asarray(energy * top * (scaled_spectrum_cm2(z, energy, top[:, None] * nodes) @ weights))

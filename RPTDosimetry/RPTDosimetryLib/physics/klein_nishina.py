@@ -8,6 +8,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from RPTDosimetryLib.physics.gauss_legendre import unit_interval
+
 #: CODATA 2018.
 ELECTRON_REST_KEV: Final = 510.99895
 CLASSICAL_ELECTRON_RADIUS_CM: Final = 2.8179403262e-13
@@ -25,8 +27,7 @@ def incoherent_cross_section_cm2(
     x = sin(θ/2)·E/(h·c) [Å⁻¹]. Klein and Nishina 1929; incoherent scattering function after Hubbell et al. 1975.
     """
     # Substituting x = sin(θ/2) = t² crowds the nodes at small angles, where S(x) bends.
-    nodes, weights = np.polynomial.legendre.leggauss(n_angles)
-    t, weight = 0.5 * (nodes + 1), 0.5 * weights
+    t, weight = unit_interval(n_angles)
     one_minus_mu = 2 * t**4
     solid_angle = 2 * np.pi * 8 * t**3 * weight
     k = np.atleast_1d(energy_kev)[:, None] / ELECTRON_REST_KEV

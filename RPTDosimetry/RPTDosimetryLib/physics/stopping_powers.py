@@ -66,19 +66,16 @@ class DensityEffect:
 
     def delta(self, energy_kev: NDArray[np.float64]) -> NDArray[np.float64]:
         """δ(E) = Σ f_i ln(1 + L²/l_i²) − L²(1 − β²), L from 1/β² − 1 = Σ f_i/(ν_i² + L²); 0 below the onset."""
-        return np.array([self._delta(beta2) for beta2 in beta_squared(np.atleast_1d(energy_kev))])
-
-    def _delta(self, beta2: float) -> float:
+        beta2 = beta_squared(np.atleast_1d(energy_kev))
         wanted = 1 / beta2 - 1
-        onset = np.sum(self.strength / self.scaled_energy2)
-        if wanted >= onset:
-            return 0.0
-
-        def excess(l2: float) -> float:
-            return float(np.sum(self.strength / (self.scaled_energy2 + l2)) - wanted)
-
-        l2 = brentq(excess, 0.0, 2 / wanted)
-        return float(np.sum(self.strength * np.log1p(l2 / self.level2)) - l2 * (1 - beta2))
+        above = wanted < np.sum(self.strength / self.scaled_energy2)
+        low, high = np.zeros_like(beta2), 2 / wanted
+        for _ in range(80):  # bisection: the sum falls with L²
+            l2 = 0.5 * (low + high)
+            too_small = np.sum(self.strength / (self.scaled_energy2 + l2[:, None]), axis=1) > wanted
+            low, high = np.where(too_small, l2, low), np.where(too_small, high, l2)
+        delta = np.sum(self.strength * np.log1p(l2[:, None] / self.level2), axis=1) - l2 * (1 - beta2)
+        return np.asarray(np.where(above, delta, 0.0))
 
 
 def density_effect(medium: StoppingMedium) -> DensityEffect:

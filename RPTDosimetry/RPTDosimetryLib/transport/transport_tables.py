@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from RPTDosimetryLib.errors import TransportError
 from RPTDosimetryLib.physics.bremsstrahlung import scaled_spectrum_cm2
+from RPTDosimetryLib.physics.gauss_legendre import unit_interval
 from RPTDosimetryLib.physics.klein_nishina import CLASSICAL_ELECTRON_RADIUS_CM, ELECTRON_REST_KEV
 from RPTDosimetryLib.physics.photon_cross_sections import (
     atomic_numbers,
@@ -136,14 +137,10 @@ def _brems(medium: StoppingMedium, energy: NDArray[np.float64], fraction: NDArra
 
 def brems_cross_section(medium: StoppingMedium, energy_kev: NDArray[np.float64], cut_kev: float) -> NDArray:
     """Photons above cut_kev [cm²/g]: ∫ k dσ/dk d(ln k)."""
-    nodes, weights = np.polynomial.legendre.leggauss(16)
-    total = np.zeros_like(energy_kev)
-    for place, energy in enumerate(energy_kev):
-        width = np.log(energy / cut_kev)
-        if width > 0:
-            fraction = np.exp(-width * 0.5 * (1 - nodes))
-            total[place] = 0.5 * width * np.sum(weights * _brems(medium, np.array([energy]), fraction))
-    return total
+    nodes, weights = unit_interval(16)
+    width = np.log(np.maximum(energy_kev / cut_kev, 1.0))
+    fraction = np.exp(-width[:, None] * (1.0 - nodes))
+    return np.asarray(width * (_brems(medium, energy_kev, fraction) @ weights))
 
 
 def electron_tables(media: Sequence[StoppingMedium], physics: TransportPhysics) -> ElectronTables:

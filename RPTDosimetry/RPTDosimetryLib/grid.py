@@ -84,8 +84,8 @@ def require_same_grid(first: Grid, second: Grid, what: str) -> None:
     """Raise GridMismatchError, naming what was compared, unless both grids have the same voxels."""
     if not first.same_as(second):
         raise GridMismatchError(
-            f"{what}: the grids differ ({first}, origin {first.origin_mm} against {second}, origin {second.origin_mm}). "
-            "Resample one onto the other first."
+            f"{what}: the grids differ ({first}, origin {first.origin_mm} against {second}, origin "
+            f"{second.origin_mm}). Resample one onto the other first."
         )
 
 

@@ -1,4 +1,4 @@
-"""The demo as a whole: real DICOM in, every result out, and doses that differ from the truth only as imaging explains."""
+"""The demo as a whole: real DICOM in, every result out, doses that differ from the truth only as imaging explains."""
 
 import json
 

@@ -156,7 +156,7 @@ def _structures(
         labels = _moved_labels(point.labels, moving_from_fixed)
         present = label_volumes_ml(labels)
         if not present:
-            raise VoiError(f"The label map of time point {number + 1} is empty: no label above 0. Check what was drawn.")
+            raise VoiError(f"The label map of time point {number + 1} is empty: no label above 0. Check the drawing.")
         names = {n: registered.study.label_names.get(n, f"label {n}") for n in present}
         names = {n: name for n, name in names.items() if _wanted(name, settings)}
         source = f"label map of time point {number + 1}{note}"

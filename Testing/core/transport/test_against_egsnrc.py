@@ -15,6 +15,12 @@ CASES = [
 ]  # fmt: skip
 #: Relative difference allowed beyond two joint standard errors, by sum of squared indices; others 3 %.
 ALLOWED = {0: 0.005, 1: 0.01}
+#: Y-90 beyond the electrons' reach: a millionth of the self dose, and as good as the bremsstrahlung model is
+#: (docs/physics/transport.md).
+BREMSSTRAHLUNG_ALONE = 0.25
+#: The photon part of the self voxel hangs on X rays below 10 keV, of which the two decay evaluations have other lines;
+#: it need not agree better than to this share of the voxel's whole S.
+SHARE_OF_S = 1e-4
 
 
 @pytest.fixture(scope="module", params=CASES, ids=["-".join(case) for case in CASES])
@@ -42,22 +48,23 @@ def compared(request, egsnrc_kernels):
 
 
 def test_every_voxel_agrees_with_egsnrc(compared):
-    """Self 0.5 %, face neighbours 1 %, others 3 %, beyond two joint standard errors."""
+    """Self 0.5 %, face neighbours 1 %, others 3 %, beyond two joint standard errors; Y-90 from two voxels on apart."""
     nuclide, rows = compared
     for ijk, (ours, egsnrc, error), _, _ in rows:
         allowed = ALLOWED.get(sum(i * i for i in ijk), 0.03)
         if nuclide == "Y-90" and ijk[0] >= 2:
-            allowed = 0.05  # bremsstrahlung beyond the range of the electrons
+            allowed = 0.05 if ijk[0] == 2 else BREMSSTRAHLUNG_ALONE
         assert abs(ours - egsnrc) < allowed * egsnrc + 2 * error, (ijk, ours, egsnrc)
 
 
 def test_electron_and_photon_parts_agree_each(compared):
     nuclide, rows = compared
-    for ijk, _, electron, photon in rows:
+    for ijk, total, electron, photon in rows:
         if sum(ijk) <= 1 or (nuclide == "Y-90" and max(ijk) < 3):
             assert abs(electron[0] - electron[1]) < 0.02 * electron[1] + 2 * electron[2], ("electron", ijk)
         if nuclide != "Y-90":
-            assert abs(photon[0] - photon[1]) < 0.03 * photon[1] + 3 * photon[2], ("photon", ijk)
+            allowed = max(0.03 * photon[1], SHARE_OF_S * total[1])
+            assert abs(photon[0] - photon[1]) < allowed + 3 * photon[2], ("photon", ijk)
 
 
 def test_the_photon_part_has_no_bias(compared):

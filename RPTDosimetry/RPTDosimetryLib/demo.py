@@ -17,7 +17,7 @@ from RPTDosimetryLib.evaluation.organ_table import OrganDose, organ_doses
 from RPTDosimetryLib.files import whole_file, whole_folder
 from RPTDosimetryLib.physics.media import media_scheme
 from RPTDosimetryLib.pipeline import run
-from RPTDosimetryLib.records import DoseMap, Image, Progress, TiaMap, silent
+from RPTDosimetryLib.records import DoseMap, Image, Progress, TiaMap, part_of, silent
 from RPTDosimetryLib.registration.patient_map import patient_map
 from RPTDosimetryLib.report.provenance import json_text
 from RPTDosimetryLib.report.results import RunResults
@@ -95,9 +95,9 @@ def run_demo(out: Path, settings: DemoSettings | None = None, progress: Progress
     """Write the virtual study as DICOM under ``out``/study, run the pipeline on it, hold each organ to the truth."""
     chosen, started = settings or DemoSettings(), time.monotonic()
     study, folder = out / "study", out / "results"
-    truth = _write_study(study, chosen, _part(progress, 0.0, 0.35))
-    results = run(study, RunSettings(), folder, _part(progress, 0.35, 0.9))
-    errors = organ_errors(results.organ_doses, true_organ_doses(truth, _part(progress, 0.9, 1.0)))
+    truth = _write_study(study, chosen, part_of(progress, 0.0, 0.35))
+    results = run(study, RunSettings(), folder, part_of(progress, 0.35, 0.9))
+    errors = organ_errors(results.organ_doses, true_organ_doses(truth, part_of(progress, 0.9, 1.0)))
     with whole_file(folder / ERRORS) as temporary:
         record = {"truth": TRUTH, "organ_errors": errors}
         temporary.write_text(json_text(record) + "\n", encoding="utf-8")
@@ -151,7 +151,3 @@ def _write_study(study: Path, settings: DemoSettings, progress: Progress) -> Dem
     with whole_file(marker) as temporary:
         temporary.write_text(json_text({"seed": settings.seed, **truth.summary()}) + "\n", encoding="utf-8")
     return truth
-
-
-def _part(progress: Progress, start: float, end: float) -> Progress:
-    return lambda fraction, text: progress(start + (end - start) * fraction, text)

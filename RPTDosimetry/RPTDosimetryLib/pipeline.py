@@ -25,9 +25,9 @@ from RPTDosimetryLib.records import (
     Cancelled,
     PatientMap,
     Progress,
-    RegisteredStudy,
     TiaMap,
     never,
+    part_of,
     silent,
 )
 from RPTDosimetryLib.registration.patient_map import patient_map, patient_map_of
@@ -49,15 +49,16 @@ def compute(folder: Path, settings: RunSettings, progress: Progress = silent, ca
     progress(0.0, "Reading the study")
     study = read_study(folder, settings.study)
     require_complete(study)
-    lambda_phys_per_s = _lambda_phys_per_s(study.administration)
+    name, lambda_phys_per_s = _decay_of(study.administration)
     checks = require_consistent_activity(study, lambda_phys_per_s)
-    registered = register(study, settings.registration, _part(progress, 0.15, 0.45), cancelled)
+    registered = register(study, settings.registration, part_of(progress, 0.15, 0.45), cancelled)
     patient = patient_map_of(registered, settings.density)
     vois = delineate(registered, patient, settings.vois)
-    series = _series(registered, lambda_phys_per_s)
+    times_s = np.array([point.time_s for point in study.time_points], dtype=np.float64)
+    series = ActivitySeries(registered.activity, times_s, name, lambda_phys_per_s)
     curves, fits = voi_curves(series, vois), fit_vois(series, vois, settings.tia)
-    tia = integrate(series, vois, settings.tia, _part(progress, 0.55, 0.65), cancelled)
-    dose = compute_dose(tia, patient, series.nuclide, settings.dose, _part(progress, 0.65, 0.9), cancelled)
+    tia = integrate(series, vois, settings.tia, part_of(progress, 0.55, 0.65), cancelled)
+    dose = compute_dose(tia, patient, name, settings.dose, part_of(progress, 0.65, 0.9), cancelled)
     rows = organ_doses(dose, vois, patient, tia, study.administration)
     pairs = {name: (curves[name], fits[name]) for name in curves}
     return Outcome(registered, patient, vois, pairs, tia, dose, tuple(rows), checks)
@@ -67,10 +68,10 @@ def run(
     folder: Path, settings: RunSettings, out: Path, progress: Progress = silent, cancelled: Cancelled = never
 ) -> RunResults:
     """Compute, and write maps, table, histograms, figures and provenance to ``out``: all of them or none."""
-    outcome = compute(folder, settings, _part(progress, 0.0, 0.85), cancelled)
+    outcome = compute(folder, settings, part_of(progress, 0.0, 0.85), cancelled)
     root, files = files_below(folder)
     with whole_folder(out) as temporary:
-        write_results(outcome, temporary, sha256_of_files(files, root), settings, _part(progress, 0.85, 1.0))
+        write_results(outcome, temporary, sha256_of_files(files, root), settings, part_of(progress, 0.85, 1.0))
     progress(1.0, "Done")
     return RunResults(out, outcome.organ_doses, outcome.warnings, outcome)
 
@@ -93,7 +94,7 @@ def dose_from_maps(request: DoseRequest, out: Path, progress: Progress = silent)
     progress(0.0, "Reading maps")
     tia = TiaMap(read_image(request.tia, "Bq·s"), "given", 0.0)
     patient = _patient_from_maps(request, tia.image.grid)
-    dose = compute_dose(tia, patient, nuclide(request.nuclide).name, request.settings, _part(progress, 0.1, 0.9))
+    dose = compute_dose(tia, patient, nuclide(request.nuclide).name, request.settings, part_of(progress, 0.1, 0.9))
     write_image(dose.image, out, dose.method)
     progress(1.0, "Done")
     return {
@@ -111,33 +112,22 @@ def dose_from_maps(request: DoseRequest, out: Path, progress: Progress = silent)
 
 def _patient_from_maps(request: DoseRequest, grid: Grid) -> PatientMap:
     """HU, density and labels on any grid, brought onto the TIA's."""
-    if (request.hu is None) == (request.density is None):
-        raise DoseError("Give either --hu or --density: the density of the patient is needed once.")
     if (request.material is None) != (request.materials_json is None):
         raise DoseError("--material and --materials-json belong together: labels, and what they are made of.")
-    if request.hu is not None:
+    if request.hu is not None and request.density is None:
         if request.material is not None:
             raise DoseError("--material goes with --density; with --hu the media follow from the HU.")
         return patient_map(read_image(request.hu, "HU"), grid)
-    density = read_image(request.density, "g/cm3") if request.density else None
-    if request.material is not None and request.materials_json is not None:
-        scheme = scheme_from_json(request.materials_json)
-        return patient_from_labels(read_image(request.material, "1"), scheme, grid, density)
-    if density is None:
+    if request.density is None or request.hu is not None:
         raise DoseError("Give either --hu or --density: the density of the patient is needed once.")
-    return patient_from_density(density, grid)
+    density = read_image(request.density, "g/cm3")
+    if request.material is None or request.materials_json is None:
+        return patient_from_density(density, grid)
+    scheme = scheme_from_json(request.materials_json)
+    return patient_from_labels(read_image(request.material, "1"), scheme, grid, density)
 
 
-def _lambda_phys_per_s(administration: Administration) -> float:
+def _decay_of(administration: Administration) -> tuple[str, float]:
+    """Name of the nuclide and λ_phys [1/s], by the header's half-life where there is one."""
     known = nuclide(administration.nuclide or "")
-    return math.log(2) / (administration.half_life_s or known.half_life_s)
-
-
-def _series(registered: RegisteredStudy, lambda_phys_per_s: float) -> ActivitySeries:
-    times = np.array([point.time_s for point in registered.study.time_points], dtype=np.float64)
-    name = nuclide(registered.study.administration.nuclide or "").name
-    return ActivitySeries(registered.activity, times, name, lambda_phys_per_s)
-
-
-def _part(progress: Progress, start: float, end: float) -> Progress:
-    return lambda fraction, text: progress(start + (end - start) * fraction, text)
+    return known.name, math.log(2) / (administration.half_life_s or known.half_life_s)

@@ -26,6 +26,11 @@ def silent(fraction: float, text: str) -> None:
     """Progress that shows nothing."""
 
 
+def part_of(progress: Progress, start: float, end: float) -> Progress:
+    """Progress of a step that runs from ``start`` to ``end`` of the whole."""
+    return lambda fraction, text: progress(start + (end - start) * fraction, text)
+
+
 def never() -> bool:
     """A run that is not cancelled."""
     return False

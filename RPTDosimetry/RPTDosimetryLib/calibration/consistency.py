@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from RPTDosimetryLib.errors import CalibrationError
 from RPTDosimetryLib.records import Study, TimePoint
+from RPTDosimetryLib.study.total_activity import total_activity_bq
 from RPTDosimetryLib.units import BQ_PER_MBQ, S_PER_H
 
 #: Imaged activity may exceed A0·e^(−λt) by this before it is an error: calibration of SPECT carries about 5 %
@@ -51,7 +50,7 @@ def _total_activity_bq(point: TimePoint, number: int) -> float:
             f"Time point {number} is in {point.spect.unit}, not Bq/mL: set unit in [[study.time_points]] if the images "
             "are quantitative; counts need a calibration factor."
         )
-    total_bq = float(np.sum(point.spect.voxels, dtype=np.float64)) * point.spect.grid.voxel_volume_ml
+    total_bq = total_activity_bq(point)
     if not total_bq > 0:
         raise CalibrationError(f"Time point {number} holds no activity: check that it is the reconstructed image.")
     return total_bq

@@ -15,6 +15,7 @@ from RPTDosimetryLib.grid import Grid, Vector3
 from RPTDosimetryLib.physics.materials import Material, known_materials, material
 from RPTDosimetryLib.physics.media import media_scheme
 from RPTDosimetryLib.physics.nuclides import nuclide
+from RPTDosimetryLib.records import part_of
 
 if TYPE_CHECKING:
     from RPTDosimetryLib.transport.voxel_kernels import VoxelSKernel
@@ -82,11 +83,7 @@ def kernel_for(
     from RPTDosimetryLib.transport.voxel_kernels import photon_reach
 
     grid = task.tia.image.grid
-    start, end = part
-
-    def progress(fraction: float, text: str) -> None:
-        task.progress(start + (end - start) * fraction, text)
-
+    progress = part_of(task.progress, *part)
     point = point_kernel(nuclide(task.nuclide).name, _known_alike(filling), None, progress, task.cancelled)
     voxel_mm = _sides_mm(grid)
     return cached_voxel_s_kernel(

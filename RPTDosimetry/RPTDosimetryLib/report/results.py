@@ -64,12 +64,13 @@ def write_results(
     """Write every file into ``folder``. sources: SHA-256 of the study's files by their name in the study folder."""
     started = time.monotonic()
     dose, backdrop, density = outcome.dose, _backdrop(outcome), outcome.patient.source
+    histograms = _dvhs(outcome)
     title = f"{dose.nuclide}, engine {dose.engine}\nDensity: {density}"
     steps: dict[str, Callable[[], None]] = {
         "Writing maps": lambda: _write_maps(outcome, folder),
-        "Writing tables": lambda: _write_tables(outcome, folder),
+        "Writing tables": lambda: _write_tables(outcome, histograms, folder),
         "Drawing the dose": lambda: save_dose_overlay(dose, backdrop, outcome.vois, folder / OVERLAY, density),
-        "Drawing histograms": lambda: save_dvh(_dvhs(outcome), folder / DVH_FIGURE, f"Dose-volume histograms, {title}"),
+        "Drawing histograms": lambda: save_dvh(histograms, folder / DVH_FIGURE, f"Dose-volume histograms, {title}"),
         "Drawing curves": lambda: save_curves(outcome.curves, folder / CURVES, "Time-activity curves"),
     }
     for number, (text, step) in enumerate(steps.items()):
@@ -111,12 +112,12 @@ def _write_maps(outcome: Outcome, folder: Path) -> None:
     write_image(Image(labels, outcome.dose.image.grid, "1"), folder / VOIS)
 
 
-def _write_tables(outcome: Outcome, folder: Path) -> None:
+def _write_tables(outcome: Outcome, histograms: Sequence[Dvh], folder: Path) -> None:
     write_organ_table(outcome.organ_doses, outcome.dose.method, folder / TABLE)
     with (folder / HISTOGRAMS).open("w", newline="", encoding="utf-8") as handle:
         writer = csv.writer(handle)
         writer.writerow(("name", "dose_gy", "cumulative_fraction", "cumulative_ml"))
-        for histogram in _dvhs(outcome):
+        for histogram in histograms:
             rows = zip(histogram.dose_gy, histogram.cumulative, histogram.cumulative_ml, strict=True)
             writer.writerows((histogram.name, f"{d:.6g}", f"{c:.6g}", f"{v:.6g}") for d, c, v in rows)
 

@@ -66,11 +66,40 @@ class Administration:
 
 
 @dataclass(frozen=True)
+class Code:
+    """What a structure is, in a coding scheme: value and scheme as in DICOM's code sequences ("10200004", "SCT")."""
+
+    value: str
+    scheme: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Review:
+    """Who looked at a volume of interest and accepted it, and when."""
+
+    reviewer: str
+    time: datetime
+    comment: str = ""
+
+
+@dataclass(frozen=True)
 class Contours:
     """One structure of an RTSTRUCT: closed planar polygons, each (n, 3) LPS [mm]."""
 
     name: str
     polygons_mm: tuple[NDArray[np.float64], ...]
+    frame_of_reference_uid: str | None = None
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One segment of a DICOM SEG or of a label map: a mask on its own grid."""
+
+    name: str
+    mask: NDArray[np.bool_]
+    grid: Grid
+    code: Code | None = None
     frame_of_reference_uid: str | None = None
 
 
@@ -88,9 +117,11 @@ class TimePoint:
     duration_s: float | None = None
     ct: Image | None = None
     structures: tuple[Contours, ...] = ()
+    segments: tuple[Segment, ...] = ()
     labels: Image | None = None  # a label map given beside the files, label 0 = background
     frame_of_reference_uid: str | None = None
     decay_correction: str = "NONE"
+    calibration: str = ""
     missing: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
@@ -155,7 +186,11 @@ class RegisteredStudy:
 
 @dataclass(frozen=True)
 class Voi:
-    """A volume of interest: a mask with a name, on a grid."""
+    """A volume of interest: a mask with a name, on a grid.
+
+    lesions says whether the lesions inside an organ count in it; None where it holds none. review is None until a
+    person has accepted the contour.
+    """
 
     name: str
     mask: NDArray[np.bool_]
@@ -163,6 +198,9 @@ class Voi:
     kind: Literal["organ", "lesion", "region"] = "organ"
     source: str = ""  # file or rule that drew it
     warnings: tuple[str, ...] = ()
+    code: Code | None = None
+    lesions: Literal["included", "excluded"] | None = None
+    review: Review | None = None
 
     def __post_init__(self) -> None:
         if self.mask.shape != self.grid.shape_zyx:

@@ -24,6 +24,7 @@ from RPTDosimetryLib.records import (
     never,
     silent,
 )
+from RPTDosimetryLib.registration.carry_over import contours_on_reference, labels_on_reference
 from RPTDosimetryLib.vois.body import body_voi
 from RPTDosimetryLib.vois.contours import draw_contours, mask_of_same_volume
 from RPTDosimetryLib.vois.label_map import label_volumes_ml, labels_on
@@ -142,18 +143,18 @@ def _structures(
     if number is None:
         return
     point = registered.study.time_points[number]
-    moving_from_fixed = np.asarray(registered.alignments[number].moving_from_fixed)
+    alignment = registered.alignments[number]
     note = "" if number == registered.reference_index else ", moved with its SPECT"
     wanted = [c for c in point.structures if _wanted(c.name, settings)]
     for done, contours in enumerate(wanted):
         if cancelled():
             raise CancelledError("Delineation was stopped.")
         progress(done / (len(wanted) + 1), f"Drawing {contours.name}")
-        moved = _moved(contours, moving_from_fixed)
+        moved = contours_on_reference(contours, alignment)
         kind = kind_of(contours.name, settings.lesion_pattern)
         yield voi_from_contours(moved, registered.grid, f"contours of time point {number + 1}{note}", kind)
     if point.labels is not None:
-        labels = _moved_labels(point.labels, moving_from_fixed)
+        labels = labels_on_reference(point.labels, alignment)
         present = label_volumes_ml(labels)
         if not present:
             raise VoiError(f"The label map of time point {number + 1} is empty: no label above 0. Check the drawing.")
@@ -178,24 +179,6 @@ def _wanted(name: str, settings: VoiSettings) -> bool:
     if any(fnmatch(low, pattern.lower()) for pattern in settings.exclude):
         return False
     return not settings.include or any(fnmatch(low, pattern.lower()) for pattern in settings.include)
-
-
-def _moved(contours: Contours, moving_from_fixed: NDArray[np.float64]) -> Contours:
-    if np.allclose(moving_from_fixed, np.eye(4), atol=1e-9):
-        return contours
-    back = np.linalg.inv(moving_from_fixed)
-    return replace(contours, polygons_mm=tuple(p @ back[:3, :3].T + back[:3, 3] for p in contours.polygons_mm))
-
-
-def _moved_labels(labels: Image, moving_from_fixed: NDArray[np.float64]) -> Image:
-    if np.allclose(moving_from_fixed, np.eye(4), atol=1e-9):
-        return labels
-    back = np.linalg.inv(moving_from_fixed)
-    grid = labels.grid
-    origin = (back @ [*grid.origin_mm, 1.0])[:3]
-    direction = back[:3, :3] @ np.reshape(grid.direction, (3, 3))
-    moved = Grid(grid.shape_zyx, grid.spacing_mm, (origin[0], origin[1], origin[2]), tuple(direction.ravel()))
-    return Image(labels.voxels, moved, labels.unit)
 
 
 def _with_unique_names(vois: Sequence[Voi]) -> list[Voi]:

@@ -1,11 +1,11 @@
 """RPT Dosimetry: the scripted module. A shell; everything it does is in RPTDosimetryLib."""
 
+import sys
 import tempfile
 from pathlib import Path
 
-import ctk
-import qt
 import slicer
+from slicer.i18n import tr as _
 from slicer.parameterNodeWrapper import parameterNodeWrapper
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
@@ -13,6 +13,8 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModuleTest,
     ScriptedLoadableModuleWidget,
 )
+
+from RPTDosimetryLib.bridge.parameters import AdministrationParameters, StudyParameters
 
 
 class RPTDosimetry(ScriptedLoadableModule):
@@ -22,81 +24,123 @@ class RPTDosimetry(ScriptedLoadableModule):
         ScriptedLoadableModule.__init__(self, parent)
         parent.title = "RPT Dosimetry"
         parent.categories = ["Nuclear Medicine"]
+        parent.dependencies = ["Segmentations", "SegmentEditor", "Sequences", "SubjectHierarchy", "Volumes"]
         parent.contributors = ["SlicerRPTDosimetry contributors"]
-        parent.helpText = (
+        parent.helpText = _(
             "Voxel dosimetry for radiopharmaceutical therapy: from serial SPECT/CT to absorbed dose maps, organ tables "
-            "and dose-volume histograms. Research software, not a medical device."
+            "and dose-volume histograms. Press Load sample case and follow the steps from top to bottom. "
+            "Research software, not a medical device."
         )
-        parent.acknowledgementText = "Sources of all physics data are named in the documentation."
+        parent.acknowledgementText = _("Sources of all physics data are named in the documentation.")
+        slicer.app.connect("startupCompleted()", self.registerSample)
+
+    def registerSample(self):
+        from RPTDosimetryLib.bridge.samples import register_sample
+
+        register_sample(lambda: RPTDosimetryLogic().loadSampleCase())
 
 
 @parameterNodeWrapper
 class RPTDosimetryParameterNode:
-    """State of the module that is saved with the scene."""
+    """Settings of all steps, saved with the scene: one pack a step, from bridge/parameters.py."""
 
-    studyFolder: str = ""
-    outputFolder: str = ""
+    administration: AdministrationParameters
+    study: StudyParameters
 
 
 class RPTDosimetryLogic(ScriptedLoadableModuleLogic):
-    """Runs the same pipeline as the command line."""
+    """Every step for scripts: each call waits for its end. Owns no physics; see docs/manual/panel.md."""
+
+    def __init__(self):
+        ScriptedLoadableModuleLogic.__init__(self)
+        self._case = None
 
     def getParameterNode(self):
         return RPTDosimetryParameterNode(super().getParameterNode())
 
-    def run(self, studyFolder, outputFolder, progress):
-        from RPTDosimetryLib.configuration import RunSettings
-        from RPTDosimetryLib.pipeline import run
+    def case(self):
+        """The scene as a case (bridge/case.py)."""
+        from RPTDosimetryLib.bridge.case import Case
 
-        return run(Path(studyFolder), RunSettings(), Path(outputFolder), progress)
+        if self._case is None:
+            self._case = Case(self.getParameterNode())
+        return self._case
+
+    def forgetCase(self):
+        self._case = None
+
+    def step(self, key):
+        """A step by its key ("study", …): step(key).run_now(logic.case()) runs it."""
+        from RPTDosimetryLib.bridge.steps import make_steps
+
+        return make_steps()[key]
+
+    def loadSampleCase(self):
+        """Put the virtual patient into the scene; returns the nodes of its time points."""
+        from RPTDosimetryLib.background import perform
+        from RPTDosimetryLib.bridge.samples import sample_request
+
+        return self.addStudy(perform(sample_request()))
+
+    def addTimePointsFromFolder(self, folder):
+        """Read a study folder (DICOM, or study.json beside images) into the scene."""
+        from RPTDosimetryLib.study.read_study import read_study
+
+        return self.addStudy(read_study(Path(folder)))
+
+    def addStudy(self, study):
+        """Put a Study of the library into the scene."""
+        from RPTDosimetryLib.bridge.time_points import add_study
+
+        add_study(self.case(), study)
+        return self.case().time_points()
+
+    def addTimePointFromVolumes(self, spect, ct=None):
+        """Take volumes of the scene as a time point."""
+        from RPTDosimetryLib.bridge.time_points import add_volumes
+
+        add_volumes(self.case(), spect, ct)
+        return self.case().time_points()
 
 
 class RPTDosimetryWidget(ScriptedLoadableModuleWidget):
-    """Choose a study folder and an output folder, and run."""
+    """Shows the panel (bridge/panel.py)."""
 
     def setup(self):
         ScriptedLoadableModuleWidget.setup(self)
+        from RPTDosimetryLib.bridge.panel import Panel
+
         self.logic = RPTDosimetryLogic()
-        self._parameters = self.logic.getParameterNode()
-        form = qt.QFormLayout()
-        self.layout.addLayout(form)
-        self._study = self._folderRow(form, "Study folder:", self._parameters.studyFolder)
-        self._output = self._folderRow(form, "Results folder:", self._parameters.outputFolder)
-        self._run = qt.QPushButton("Compute absorbed dose")
-        self._run.toolTip = "Read the study, register, integrate and compute the dose; results go to the results folder"
-        self._run.connect("clicked(bool)", self.onRun)
-        form.addRow(self._run)
-        self._status = qt.QLabel("Research software, not a medical device.")
-        self._status.wordWrap = True
-        form.addRow(self._status)
-        self.layout.addStretch(1)
+        self.panel = Panel(self.logic, self.resourcePath)
+        self.layout.addWidget(self.panel.widget)
 
-    def _folderRow(self, form, label, folder):
-        button = ctk.ctkPathLineEdit()
-        button.filters = ctk.ctkPathLineEdit.Dirs
-        button.currentPath = folder
-        form.addRow(label, button)
-        return button
+    def enter(self):
+        self.panel.connect()
 
-    def onRun(self, _checked=False):
-        self._parameters.studyFolder = self._study.currentPath
-        self._parameters.outputFolder = self._output.currentPath
-        with slicer.util.tryWithErrorDisplay("The dose could not be computed.", waitCursor=True):
-            results = self.logic.run(self._study.currentPath, self._output.currentPath, self.showProgress)
-            slicer.util.loadVolume(str(results.dose_map))
-            self._status.text = f"Results are in {self._output.currentPath}."
+    def cleanup(self):
+        self.panel.close()
 
-    def showProgress(self, fraction, text):
-        self._status.text = f"{fraction:.0%} {text}"
-        slicer.app.processEvents()
+    def onReload(self):
+        """Reload the library as well: Slicer reloads this file only."""
+        self.panel.close()
+        for name in [name for name in sys.modules if name.split(".")[0] == "RPTDosimetryLib"]:
+            del sys.modules[name]
+        ScriptedLoadableModuleWidget.onReload(self)
 
 
 class RPTDosimetryTest(ScriptedLoadableModuleTest):
-    """Self test: the virtual patient's kidney gets the dose that is known."""
+    """Self test: the sample case is in the scene with all it needs, and the known dose is found."""
 
     def runTest(self):
-        slicer.mrmlScene.Clear()
+        slicer.mrmlScene.Clear(0)
+        self.test_sample_case_is_complete()
+        slicer.mrmlScene.Clear(0)
         self.test_demo_kidney_dose_is_close_to_truth()
+
+    def test_sample_case_is_complete(self):
+        logic = RPTDosimetryLogic()
+        self.assertEqual(len(logic.loadSampleCase()), 4)
+        self.assertEqual(logic.step("study").missing(logic.case()), [])
 
     def test_demo_kidney_dose_is_close_to_truth(self):
         from RPTDosimetryLib.demo import run_demo

@@ -1,0 +1,130 @@
+"""A library verb in a process of its own: python -m RPTDosimetryLib.background JOB_FOLDER.
+
+The folder holds request.pickle (written by prepare). The process writes its progress as lines of JSON on stdout and,
+whole or not at all, result.pickle. The last line says how it ended: {"done": true}, {"error": sentence, "kind": class}
+for an error that the library raises on purpose, {"defect": traceback} for anything else. The process ends by itself
+when its stdin closes, so that it does not outlive the program that started it. Only verbs of VERBS are run.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import os
+import pickle
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from RPTDosimetryLib.errors import ConfigurationError, DosimetryError
+from RPTDosimetryLib.files import whole_file
+from RPTDosimetryLib.records import Progress, Study, silent
+
+#: What may be asked for, and where it is. A step that needs another verb adds one line.
+VERBS: Final[Mapping[str, str]] = {
+    "read_study": "RPTDosimetryLib.study.read_study.read_study",
+    "sample_study": "RPTDosimetryLib.background.sample_study",
+    "register": "RPTDosimetryLib.registration.register.register",
+    "delineate": "RPTDosimetryLib.vois.delineate.delineate",
+    "integrate": "RPTDosimetryLib.tia.integrate.integrate",
+    "compute_dose": "RPTDosimetryLib.dose.engine.compute_dose",
+}
+REQUEST, RESULT = "request.pickle", "result.pickle"
+SAMPLE_SEED: Final = 1
+_DONE, _DEFECT, _EXPECTED = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Request:
+    """A verb and what it is given; progress and cancelled are added where the verb takes them."""
+
+    verb: str
+    arguments: tuple[Any, ...] = ()
+    named: Mapping[str, Any] = field(default_factory=dict)
+
+
+def perform(request: Request, progress: Progress = silent) -> Any:
+    """Run a verb here and now. Raises ConfigurationError for one that is not in VERBS, and what the verb raises."""
+    if request.verb not in VERBS:
+        raise ConfigurationError(f"There is no verb {request.verb}: choose one of {', '.join(VERBS)}.")
+    module, name = VERBS[request.verb].rsplit(".", 1)
+    verb = getattr(importlib.import_module(module), name)
+    takes = inspect.signature(verb).parameters
+    extra = {"progress": progress} if "progress" in takes and "progress" not in request.named else {}
+    return verb(*request.arguments, **request.named, **extra)
+
+
+def prepare(folder: Path, request: Request) -> None:
+    """Write the request into an empty job folder. Raises ReportError where the disk refuses."""
+    with whole_file(folder / REQUEST) as temporary:
+        temporary.write_bytes(pickle.dumps(request, pickle.HIGHEST_PROTOCOL))
+
+
+def result_of(folder: Path) -> Any:
+    """What the process left. Only for folders that prepare made: a pickle is trusted."""
+    return pickle.loads((folder / RESULT).read_bytes())
+
+
+def sample_study(folder: Path, seed: int = SAMPLE_SEED, progress: Progress = silent) -> Study:
+    """The virtual patient's study as DICOM in ``folder`` (written when it is not there yet), read back as a Study."""
+    from RPTDosimetryLib.files import whole_folder
+    from RPTDosimetryLib.records import part_of
+    from RPTDosimetryLib.study.read_study import read_study
+    from RPTDosimetryLib.virtual_patient.demo_study import write_demo_study
+
+    marker = folder / ".complete"
+    if not marker.exists():
+        with whole_folder(folder) as temporary:
+            write_demo_study(temporary, seed, progress=part_of(progress, 0.0, 0.8))
+            (temporary / marker.name).touch()
+    progress(0.85, "Reading the sample case")
+    study = read_study(folder)
+    progress(1.0, "Sample case read")
+    return study
+
+
+def main(folder: Path, say: Callable[[str], None]) -> int:
+    """Run the request of a job folder; every line said is one JSON object. Returns the exit status."""
+
+    def progress(fraction: float, text: str) -> None:
+        say(json.dumps({"fraction": float(fraction), "text": text}))
+
+    try:
+        request = pickle.loads((folder / REQUEST).read_bytes())
+        result = perform(request, progress)
+        with whole_file(folder / RESULT) as temporary:
+            temporary.write_bytes(pickle.dumps(result, pickle.HIGHEST_PROTOCOL))
+    except DosimetryError as error:
+        say(json.dumps({"error": str(error), "kind": type(error).__name__}))
+        return _EXPECTED
+    except MemoryError:
+        say(json.dumps({"error": "There is not enough memory for this step: close other programs.", "kind": "Memory"}))
+        return _EXPECTED
+    except Exception:
+        say(json.dumps({"defect": traceback.format_exc()}))
+        return _DEFECT
+    say(json.dumps({"done": True}))
+    return _DONE
+
+
+def _end_with_parent() -> None:
+    """Stop at once when stdin closes: the program that asked is gone."""
+    sys.stdin.buffer.read()
+    os._exit(_DEFECT)
+
+
+if __name__ == "__main__":
+    # Under this name the classes of this file would be others than those that were pickled: run the module itself.
+    from RPTDosimetryLib import background
+
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
+    os.dup2(2, 1)  # whatever a library prints goes to stderr; stdout is JSON only
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    status = background.main(Path(sys.argv[1]), lambda line: print(line, file=out, flush=True))
+    out.flush()
+    os._exit(status)  # no waiting for the thread that reads stdin

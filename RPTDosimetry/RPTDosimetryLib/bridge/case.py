@@ -1,0 +1,221 @@
+"""The scene as a case: its nodes by role, the Study rebuilt from them, and fingerprints of what results were made from.
+
+Nothing is remembered here but digests of voxels: save the scene, load it elsewhere, and the case is the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import slicer
+
+from RPTDosimetryLib.bridge import attributes as at
+from RPTDosimetryLib.records import Administration, Study
+
+_CASE = "Case"
+_SECONDS_LAST = float("inf")
+
+
+@dataclass(frozen=True)
+class TimePointNodes:
+    """The nodes of one time point; number is its own for life, the order is by time."""
+
+    number: int
+    spect: Any
+    ct: Any = None
+    contours: Any = None
+    labels: Any = None
+    segments: Any = None
+
+
+class Case:
+    """One therapy cycle of one patient in slicer.mrmlScene, and the parameter node with its settings."""
+
+    def __init__(self, parameters: Any) -> None:
+        self.parameters = parameters
+        self._digests: dict[str, tuple[int, str]] = {}
+
+    @property
+    def node_of_settings(self) -> Any:
+        """The parameter node itself (a vtkMRMLScriptedModuleNode)."""
+        return self.parameters.parameterNode
+
+    @property
+    def identity(self) -> str:
+        """Changes when another case takes this one's place (scene closed, loaded, or started anew)."""
+        found = at.text(self.node_of_settings, _CASE)
+        if not found:
+            found = uuid.uuid4().hex
+            at.write(self.node_of_settings, _CASE, found)
+        return found
+
+    def start_anew(self) -> None:
+        """Remove every node of the case; what others put into the scene stays."""
+        for node in self.nodes():
+            self.remove(node)
+        settings = self.node_of_settings
+        for name in at.all_of(settings):
+            at.write(settings, name, None)
+        at.write(settings, _CASE, uuid.uuid4().hex)
+
+    # nodes ------------------------------------------------------------------------------------------------------
+
+    def nodes(self, role: str | None = None, time_point: int | None = None) -> list[Any]:
+        """Nodes of the case, of one role or of any, of one time point or of any, in the order of the scene."""
+        scene = slicer.mrmlScene
+        found = []
+        for index in range(scene.GetNumberOfNodes()):
+            node = scene.GetNthNode(index)
+            is_role = at.role(node)
+            if not is_role or (role is not None and is_role != role):
+                continue
+            if time_point is None or at.whole_number(node, at.TIME_POINT) == time_point:
+                found.append(node)
+        return found
+
+    def node(self, role: str, time_point: int | None = None) -> Any:
+        """The only node of a role (and time point), or None; the last made where there are several."""
+        found = self.nodes(role, time_point)
+        return found[-1] if found else None
+
+    def remove(self, node: Any) -> None:
+        """Take a node out of the scene with its display and storage nodes."""
+        scene = slicer.mrmlScene
+        others = [node.GetNthDisplayNode(n) for n in range(node.GetNumberOfDisplayNodes())] if _shows(node) else []
+        others += [node.GetStorageNode()] if hasattr(node, "GetStorageNode") else []
+        for other in [node, *others]:
+            if other is not None and scene.IsNodePresent(other):
+                scene.RemoveNode(other)
+
+    # records ----------------------------------------------------------------------------------------------------
+
+    def time_points(self) -> list[TimePointNodes]:
+        """Nodes of every time point, in the order of study().time_points."""
+        from RPTDosimetryLib.bridge.time_points import time_s_of
+
+        spects = {at.whole_number(node, at.TIME_POINT): node for node in self.nodes(at.SPECT)}
+        parts = {role: self.nodes(role) for role in (at.CT, at.CONTOURS, at.LABELS, at.SEGMENTS)}
+
+        def part(role: str, number: int) -> Any:
+            return next((n for n in parts[role] if at.whole_number(n, at.TIME_POINT) == number), None)
+
+        found = [
+            TimePointNodes(number, spect, *(part(role, number) for role in (at.CT, at.CONTOURS, at.LABELS, at.SEGMENTS)))
+            for number, spect in spects.items()
+            if number is not None
+        ]
+        administration = self.administration(strict=False)
+
+        def order(point: TimePointNodes) -> tuple[float, str, int]:
+            time_s = time_s_of(point.spect, administration)
+            acquired = at.text(point.spect, "Acquired")
+            return (_SECONDS_LAST if time_s is None else time_s, acquired or "9", point.number)
+
+        return sorted(found, key=order)
+
+    def administration(self, strict: bool = True) -> Administration:
+        """What the panel says was given; None where it says nothing.
+
+        Raises StudyError for a time that is no date and time; where not strict, that counts as unknown.
+        """
+        from RPTDosimetryLib.bridge.parameters import administration_of
+
+        return administration_of(self.parameters.administration, strict)  # type: ignore[no-any-return]
+
+    def study(self) -> Study:
+        """The Study that the nodes hold, as read_study would return it. Raises StudyError without a time point."""
+        from RPTDosimetryLib.bridge.time_points import study_of
+
+        return study_of(self)
+
+    # fingerprints -----------------------------------------------------------------------------------------------
+
+    def content(self, nodes: Iterable[Any]) -> str:
+        """Digest of what nodes hold: voxels, segments, matrices, text, and our attributes except fingerprints."""
+        return fingerprint([self._digest(node) for node in nodes if node is not None])
+
+    def _digest(self, node: Any) -> str:
+        made = max(node.GetMTime(), _content_time(node))
+        known = self._digests.get(node.GetID())
+        if known is None or known[0] != made:
+            told = {n: v for n, v in at.all_of(node).items() if n not in (at.FINGERPRINT, at.STEP)}
+            known = (made, fingerprint([node.GetClassName(), dict(told), _content(node)]))
+            self._digests[node.GetID()] = known
+        return known[1]
+
+    @staticmethod
+    def mark(node: Any, step: str, made_from: str) -> None:
+        """Note on a result which step made it and from what (the step's inputs_fingerprint when it was started)."""
+        at.write_all(node, Step=step, Fingerprint=made_from)
+
+    @staticmethod
+    def made_from(node: Any) -> str:
+        """The fingerprint noted on a result."""
+        return at.text(node, at.FINGERPRINT)
+
+    def results_of(self, step: str) -> list[Any]:
+        """Nodes that a step made."""
+        return [node for node in self.nodes() if at.text(node, at.STEP) == step]
+
+
+def fingerprint(values: Any) -> str:
+    """Digest of JSON-able values (numbers by their full value; paths, dates by their text)."""
+    told = json.dumps(values, sort_keys=True, default=str)
+    return hashlib.blake2b(told.encode(), digest_size=16).hexdigest()
+
+
+def _shows(node: Any) -> bool:
+    return hasattr(node, "GetNumberOfDisplayNodes")
+
+
+def _content_time(node: Any) -> int:
+    for name in ("GetImageData", "GetSegmentation", "GetMatrixTransformToParent"):
+        if name == "GetMatrixTransformToParent":
+            break
+        holder: Callable[[], Any] | None = getattr(node, name, None)
+        if holder is not None and holder() is not None:
+            return int(holder().GetMTime())
+    return 0
+
+
+def _content(node: Any) -> Any:
+    """The content of a node as JSON-able values."""
+    if node.IsA("vtkMRMLSegmentationNode"):
+        return _content_of_segments(node)
+    if node.IsA("vtkMRMLVolumeNode"):
+        from RPTDosimetryLib.bridge.geometry import grid_of_volume
+
+        if node.GetImageData() is None:
+            return None
+        voxels = slicer.util.arrayFromVolume(node)
+        digest = hashlib.blake2b(memoryview(voxels.reshape(-1)).cast("B"), digest_size=16).hexdigest()
+        return [digest, str(voxels.dtype), repr(grid_of_volume(node))]
+    if node.IsA("vtkMRMLTransformNode"):
+        import vtk
+
+        from RPTDosimetryLib.bridge.geometry import array_of
+
+        matrix = vtk.vtkMatrix4x4()
+        node.GetMatrixTransformToParent(matrix)
+        return array_of(matrix).tolist()
+    return node.GetText() if node.IsA("vtkMRMLTextNode") else None
+
+
+def _content_of_segments(node: Any) -> list[Any]:
+    from vtk.util.numpy_support import vtk_to_numpy
+
+    told = []
+    segmentation = node.GetSegmentation()
+    for number in range(segmentation.GetNumberOfSegments()):
+        identifier = segmentation.GetNthSegmentID(number)
+        image = slicer.vtkOrientedImageData()
+        node.GetBinaryLabelmapRepresentation(identifier, image)
+        scalars = image.GetPointData().GetScalars()
+        digest = "" if scalars is None else hashlib.blake2b(vtk_to_numpy(scalars).tobytes(), digest_size=16).hexdigest()
+        told.append([segmentation.GetSegment(identifier).GetName(), list(image.GetExtent()), digest])
+    return told

@@ -1,0 +1,273 @@
+"""The panel: steps from top to bottom, a place for messages, the running job; and what ties them to the scene."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import ctk
+import qt
+import slicer
+import vtk
+from slicer.i18n import tr as _
+from slicer.util import VTKObservationMixin
+
+from RPTDosimetryLib.background import Request
+from RPTDosimetryLib.bridge import views
+from RPTDosimetryLib.bridge.case import Case
+from RPTDosimetryLib.bridge.runner import Hooks, Runner
+from RPTDosimetryLib.bridge.runner import State as JobState
+from RPTDosimetryLib.bridge.steps import make_steps
+from RPTDosimetryLib.bridge.steps.step import State, Step
+from RPTDosimetryLib.errors import DosimetryError
+
+_MARKS = {State.TODO: "○", State.READY: "●", State.DONE: "✓", State.OUT_OF_DATE: "↻", State.NEEDS_REVIEW: "!"}
+
+
+class Panel(VTKObservationMixin):  # type: ignore[misc]
+    """What RPTDosimetryWidget shows. Steps reach the case, the runner and the message area through it."""
+
+    def __init__(self, logic: Any, resource_path: Callable[[str], str]) -> None:
+        VTKObservationMixin.__init__(self)
+        self.logic, self._resource_path = logic, resource_path
+        self._gui_tag: Any = None
+        self._observed: Any = None
+        self._running: Step | None = None
+        self.runner = Runner(Hooks(lambda: self.case.identity, self._show_job, self.say_error))
+        self._soon = qt.QTimer()
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(0)
+        self._soon.connect("timeout()", self.refresh)
+        self.steps = make_steps(self)
+        self._headers: dict[str, Any] = {}
+        self.widget = self._built()
+        scene = slicer.mrmlScene
+        self.addObserver(scene, scene.StartCloseEvent, self._on_close)
+        for event in (scene.EndCloseEvent, scene.EndImportEvent, scene.EndRestoreEvent):
+            self.addObserver(scene, event, self._on_new_scene)
+        self.addObserver(scene, scene.NodeAddedEvent, self._on_nodes)
+        self.addObserver(scene, scene.NodeRemovedEvent, self._on_nodes)
+        self.connect()
+
+    @property
+    def case(self) -> Case:
+        """The case of the scene as it is now."""
+        return self.logic.case()  # type: ignore[no-any-return]
+
+    @property
+    def parameters(self) -> Any:
+        """The typed parameter node."""
+        return self.case.parameters
+
+    # for steps ----------------------------------------------------------------------------------------------------
+
+    def start(self, step: Step, request: Request, on_result: Callable[[Any], None]) -> None:
+        """Run a verb in the background for a step; errors end in the message area."""
+        self._running = step
+        self.say("")
+        self.runner.start(step.title, request, lambda result: self.guard(lambda: on_result(result)))
+        self.refresh()
+
+    def guard(self, action: Callable[[], Any]) -> bool:
+        """Do something the user asked for; True when it went well.
+
+        An error that the library raises on purpose is a sentence in the message area. Anything else is a defect: Slicer
+        shows it with its traceback, the message area says so.
+        """
+        try:
+            action()
+        except DosimetryError as error:
+            self.say_error(str(error))
+            return False
+        except Exception as error:
+            self.say_error(_("Something went wrong that should not: {error}").format(error=error))
+            with slicer.util.tryWithErrorDisplay(_("RPT Dosimetry failed.")):
+                raise
+        finally:
+            self.refresh()
+        return True
+
+    def say(self, text: str) -> None:
+        """A line in the message area; empty clears it."""
+        self._say(text, error=False)
+
+    def say_error(self, text: str, details: str = "") -> None:
+        """An error in the message area and in Slicer's log; details (a traceback) as tooltip."""
+        logging.warning(text + ("\n" + details if details else ""))
+        self._say(text, error=True)
+        self.message.toolTip = details
+        self.refresh_soon()
+
+    @property
+    def said(self) -> str:
+        """What the message area shows."""
+        return str(self.message.text)
+
+    def open_step(self, key: str) -> None:
+        """Unfold one step, fold the others."""
+        for other, header in self._headers.items():
+            header.collapsed = other != key
+
+    def refresh_soon(self) -> None:
+        """Refresh once, when the events that are under way have been handled."""
+        self._soon.start()
+
+    def refresh(self) -> None:
+        """Show the scene as it is now in every step, and how each stands."""
+        if self._observed is None:
+            return
+        case = self.case
+        for number, (key, step) in enumerate(self.steps.items(), start=1):
+            step.refresh(case)
+            state = step.state(case)
+            running = self.runner.busy and step is self._running
+            told = _("running") if running else _told(state)
+            header = self._headers[key]
+            _retitle(header, f"{number}. {step.title}   {'…' if running else _MARKS[state]} {told}", number)
+            header.toolTip = "\n".join([*step.missing(case), *step.needs_review(case)]) or told
+
+    # life ---------------------------------------------------------------------------------------------------------
+
+    def connect(self) -> None:
+        """Bind the widgets to the parameter node of the scene."""
+        self.disconnect()
+        views.register_layouts()
+        parameters = self.parameters
+        self._observed = parameters
+        self._gui_tag = parameters.connectGui(self._bound_widgets())
+        self.addObserver(parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self._on_parameters)
+        self.refresh()
+
+    def disconnect(self) -> None:
+        """Let go of the parameter node."""
+        if self._observed is not None:
+            self._observed.disconnectGui(self._gui_tag)
+            self.removeObserver(self._observed.parameterNode, vtk.vtkCommand.ModifiedEvent, self._on_parameters)
+            self._observed = None
+
+    def close(self) -> None:
+        """The module is going away: no job, no observer and no timer stays."""
+        self._soon.stop()
+        self.runner.cancel()
+        self.disconnect()
+        self.removeObservers()
+
+    def _on_close(self, _caller: Any = None, _event: Any = None) -> None:
+        self.runner.cancel()
+        self.disconnect()
+        self.logic.forgetCase()
+
+    def _on_new_scene(self, _caller: Any = None, _event: Any = None) -> None:
+        self.logic.forgetCase()
+        self.say("")
+        self.connect()
+
+    def _on_nodes(self, _caller: Any = None, _event: Any = None) -> None:
+        if self._observed is not None:
+            self.refresh_soon()
+
+    def _on_parameters(self, _caller: Any = None, _event: Any = None) -> None:
+        self.refresh_soon()
+
+    # widgets ------------------------------------------------------------------------------------------------------
+
+    def _built(self) -> Any:
+        widget = slicer.qMRMLWidget()
+        column = qt.QVBoxLayout()
+        column.setContentsMargins(0, 0, 0, 0)
+        widget.setLayout(column)
+        self._build_message(column)
+        self._build_job(column)
+        for step in self.steps.values():
+            header = ctk.ctkCollapsibleButton()
+            header.objectName = f"{step.key}Header"
+            inside = qt.QVBoxLayout()
+            header.setLayout(inside)
+            step.widget = slicer.util.loadUI(self._resource_path(f"UI/{step.ui_file}"))
+            inside.addWidget(step.widget)
+            step.ui = slicer.util.childWidgetVariables(step.widget)
+            column.addWidget(header)
+            self._headers[step.key] = header
+            step.setup()
+        column.addStretch(1)
+        widget.setMRMLScene(slicer.mrmlScene)
+        self.open_step(next(iter(self.steps)))
+        return widget
+
+    def _bound_widgets(self) -> Any:
+        """Every named widget of every step, under names that cannot collide."""
+        every = type("Widgets", (), {})()
+        for key, step in self.steps.items():
+            for name, widget in vars(step.ui).items():
+                setattr(every, f"{key}_{name}", widget)
+        return every
+
+    def _build_message(self, column: Any) -> None:
+        self.message = qt.QLabel()
+        self.message.objectName = "message"
+        self.message.wordWrap = True
+        self.message.setTextInteractionFlags(qt.Qt.TextSelectableByMouse | qt.Qt.TextSelectableByKeyboard)
+        self.message.setVisible(False)
+        column.addWidget(self.message)
+
+    def _build_job(self, column: Any) -> None:
+        self.job = qt.QWidget()
+        row = qt.QHBoxLayout()
+        row.setContentsMargins(0, 0, 0, 0)
+        self.job.setLayout(row)
+        self._bar = qt.QProgressBar()
+        self._bar.setRange(0, 1000)
+        self._bar.setTextVisible(False)
+        self._job_text = qt.QLabel()
+        self._job_text.wordWrap = True
+        self.cancel_button = qt.QPushButton(_("Cancel"))
+        self.cancel_button.objectName = "cancelButton"
+        self.cancel_button.toolTip = _("Stop the running step; nothing is changed")
+        self.cancel_button.connect("clicked(bool)", self._on_cancel)
+        row.addWidget(self._bar, 1)
+        row.addWidget(self._job_text, 2)
+        row.addWidget(self.cancel_button)
+        self.job.setVisible(False)
+        column.addWidget(self.job)
+
+    def _on_cancel(self, _checked: bool = False) -> None:
+        self.runner.cancel()
+        self.say(_("Cancelled; nothing was changed."))
+        self.refresh()
+
+    def _show_job(self, state: JobState | None) -> None:
+        self.job.setVisible(state is not None)
+        if state is None:
+            self._running = None
+            self.refresh_soon()
+            return
+        self._bar.setValue(round(1000 * state.fraction))
+        left = "" if state.left_s is None else _(", about {seconds:.0f} s left").format(seconds=state.left_s)
+        elapsed = _("{seconds:.0f} s").format(seconds=state.elapsed_s)
+        self._job_text.text = f"{state.text} ({elapsed}{left})"
+
+    def _say(self, text: str, error: bool) -> None:
+        self.message.text = text
+        self.message.toolTip = ""
+        self.message.setVisible(bool(text))
+        # A frame in a colour that is readable on light and on dark themes; the words carry the meaning.
+        colour = "#d9534f" if error else "#5b9bd5"
+        self.message.setStyleSheet(f"QLabel {{ border-left: 4px solid {colour}; padding: 4px; }}" if text else "")
+
+
+def _told(state: State) -> str:
+    return {
+        State.TODO: _("to do"),
+        State.READY: _("ready"),
+        State.DONE: _("done"),
+        State.OUT_OF_DATE: _("out of date"),
+        State.NEEDS_REVIEW: _("needs review"),
+    }[state]
+
+
+def _retitle(header: Any, text: str, number: int) -> None:
+    """The header's text; Alt and the number fold and unfold it (a new text takes the shortcut away)."""
+    if header.text != text:
+        header.text = text
+        header.setShortcut(qt.QKeySequence(f"Alt+{number}"))

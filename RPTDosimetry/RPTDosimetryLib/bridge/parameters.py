@@ -1,0 +1,72 @@
+"""Typed settings, one pack for each step; the parameter node in RPTDosimetry.py holds them and is saved with the scene.
+
+A number that may be unknown is 0 for "not known" (the box shows these words): no activity, time or half-life is 0.
+"""
+
+from typing import Annotated, Any
+
+from slicer.parameterNodeWrapper import Choice, Decimals, WithinRange, parameterPack
+
+from RPTDosimetryLib.errors import StudyError
+from RPTDosimetryLib.units import BQ_PER_MBQ
+
+#: As physics.nuclides knows them (a test compares); empty for not known.
+NUCLIDES = ["", "Lu-177", "Y-90", "I-131", "Tb-161"]
+
+
+@parameterPack
+class AdministrationParameters:
+    """What was given: nuclide, activity, when (ISO 8601, empty where not known), the header's half-life."""
+
+    nuclide: Annotated[str, Choice(NUCLIDES)] = ""
+    activityMbq: Annotated[float, WithinRange(0, 1e6), Decimals(2)] = 0.0
+    time: str = ""
+    halfLifeS: Annotated[float, WithinRange(0, 1e12)] = 0.0
+
+
+@parameterPack
+class StudyParameters:
+    """Where time points were last read from."""
+
+    folder: str = ""
+
+
+def administration_of(told: Any, strict: bool = True) -> Any:
+    """The Administration of the pack. Raises StudyError for a time that is none; not strict, that counts as unknown."""
+    from RPTDosimetryLib.records import Administration  # needs numpy: not while Slicer starts
+
+    try:
+        time = date_and_time(told.time, "administration time")
+    except StudyError:
+        if strict:
+            raise
+        time = None
+    return Administration(
+        nuclide=told.nuclide or None,
+        administered_activity_bq=told.activityMbq * BQ_PER_MBQ or None,
+        time=time,
+        half_life_s=told.halfLifeS or None,
+    )
+
+
+def show_administration(told: Any, administration: Any) -> None:
+    """Put an Administration into the pack."""
+    activity_bq = administration.administered_activity_bq
+    told.nuclide = administration.nuclide or ""
+    told.activityMbq = 0.0 if activity_bq is None else float(activity_bq / BQ_PER_MBQ)
+    told.time = "" if administration.time is None else administration.time.isoformat(sep=" ")
+    told.halfLifeS = float(administration.half_life_s or 0.0)
+
+
+def date_and_time(text: str, what: str) -> Any:
+    """A datetime from what a person writes, None from nothing. Raises StudyError that shows how to write it."""
+    from datetime import datetime
+
+    if not text.strip():
+        return None
+    try:
+        return datetime.fromisoformat(text.strip())
+    except ValueError as error:
+        raise StudyError(
+            f'The {what} "{text}" is not a date and time: write it like 2024-05-13 09:30 (or with +02:00 at its end).'
+        ) from error

@@ -1,0 +1,18 @@
+"""The steps of the panel, from top to bottom. Adding one: its file here, its .ui in Resources/UI, its line in STEPS."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from RPTDosimetryLib.bridge.steps.step import Step
+from RPTDosimetryLib.bridge.steps.study import StudyStep
+
+STEPS: tuple[type[Step], ...] = (StudyStep,)
+
+
+def make_steps(panel: Any = None) -> dict[str, Step]:
+    """One object a step, by key, each knowing the others; without a panel they serve scripts."""
+    made = {kind.key: kind(panel) for kind in STEPS}
+    for step in made.values():
+        step.others = made
+    return made

@@ -1,0 +1,129 @@
+"""Layouts of our own and what they show: overlay with histogram, comparison, time points side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import slicer
+
+_SLICE = (
+    '<item><view class="vtkMRMLSliceNode" singletontag="{tag}"><property name="orientation" action="default">'
+    '{orientation}</property><property name="viewlabel" action="default">{label}</property>'
+    '<property name="viewcolor" action="default">{colour}</property></view></item>'
+)
+_AXIAL = {"tag": "Red", "orientation": "Axial", "label": "R", "colour": "#F34A33"}
+_SAGITTAL = {"tag": "Yellow", "orientation": "Sagittal", "label": "Y", "colour": "#EDD54C"}
+_CORONAL = {"tag": "Green", "orientation": "Coronal", "label": "G", "colour": "#6EB04B"}
+_PLOT = (
+    '<item><view class="vtkMRMLPlotViewNode" singletontag="PlotView1"><property name="viewlabel" action="default">P'
+    "</property></view></item>"
+)
+_THREE_D = (
+    '<item><view class="vtkMRMLViewNode" singletontag="1"><property name="viewlabel" action="default">1</property>'
+    "</view></item>"
+)
+_COMPARED = ("RPTCompare1", "RPTCompare2", "RPTCompare3", "RPTCompare4")
+#: Time points beyond this share the scrolled sequence instead of a view each.
+SIDE_BY_SIDE = len(_COMPARED)
+
+OVERLAY, COMPARE, TIME_POINTS = 7301, 7302, 7303
+
+
+def _row(*items: str) -> str:
+    return '<item><layout type="horizontal" split="true">' + "".join(items) + "</layout></item>"
+
+
+def _compared(count: int) -> tuple[str, ...]:
+    return tuple(
+        _SLICE.format(tag=tag, orientation="Axial", label=str(number), colour="#8C8CB8")
+        for number, tag in enumerate(_COMPARED[:count], start=1)
+    )
+
+
+LAYOUTS = {
+    OVERLAY: '<layout type="vertical" split="true">'
+    + _row(_SLICE.format(**_AXIAL), _SLICE.format(**_CORONAL))
+    + _row(_SLICE.format(**_SAGITTAL), _THREE_D, _PLOT)
+    + "</layout>",
+    COMPARE: '<layout type="vertical" split="true">' + _row(*_compared(3)) + _row(_SLICE.format(**_CORONAL), _PLOT) + "</layout>",
+    TIME_POINTS: '<layout type="vertical" split="true">' + _row(*_compared(2)) + _row(*_compared(4)[2:]) + "</layout>",
+}
+
+
+def register_layouts() -> None:
+    """Make the layouts known to the application (again after each scene)."""
+    manager = slicer.app.layoutManager()
+    if manager is None:  # Slicer without a main window
+        return
+    node = manager.layoutLogic().GetLayoutNode()
+    if node is None:
+        return
+    for layout, description in LAYOUTS.items():
+        if not node.IsLayoutDescription(layout):
+            node.AddLayoutDescription(layout, description)
+
+
+def show_layout(layout: int) -> None:
+    """Change to OVERLAY, COMPARE or TIME_POINTS."""
+    manager = slicer.app.layoutManager()
+    if manager is not None:
+        register_layouts()
+        manager.setLayout(layout)
+
+
+def show_overlay(background: Any, foreground: Any, opacity: float = 0.5, fit: bool = True) -> None:
+    """One volume over another in every slice view; None leaves a layer empty."""
+    slicer.util.setSliceViewerLayers(
+        background=background, foreground=foreground, foregroundOpacity=opacity if foreground is not None else 0.0, fit=fit
+    )
+
+
+def show_in(view: str, background: Any, foreground: Any = None, opacity: float = 0.5) -> None:
+    """Volumes in one slice view by its name ("Red", or one of compared_views())."""
+    node = slicer.mrmlScene.GetSingletonNode(view, "vtkMRMLSliceCompositeNode")
+    if node is None:
+        return
+    node.SetBackgroundVolumeID(None if background is None else background.GetID())
+    node.SetForegroundVolumeID(None if foreground is None else foreground.GetID())
+    node.SetForegroundOpacity(opacity)
+
+
+def compared_views() -> tuple[str, ...]:
+    """Names of the slice views of layouts COMPARE and TIME_POINTS."""
+    return _COMPARED
+
+
+def show_side_by_side(volumes: Sequence[Any], under: Sequence[Any] = ()) -> None:
+    """Up to four volumes, each in its own linked view, over what lies under it (a CT)."""
+    show_layout(TIME_POINTS)
+    for number, view in enumerate(_COMPARED):
+        volume = volumes[number] if number < len(volumes) else None
+        below = under[number] if number < len(under) else None
+        show_in(view, below or volume, volume if below is not None else None)
+    link_slices(True)
+
+
+def link_slices(linked: bool) -> None:
+    """Scroll, zoom and pan of all slice views together, or each by itself."""
+    for node in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
+        node.SetLinkedControl(linked)
+        node.SetHotLinkedControl(linked)
+
+
+def show_legend(volume: Any, title: str) -> Any:
+    """The colour legend of a volume with its quantity and unit as title."""
+    legend = slicer.vtkSlicerColorLogic.AddDefaultColorLegendDisplayNode(volume)
+    if legend is not None:
+        legend.SetTitleText(title)
+        legend.SetVisibility(True)
+    return legend
+
+
+def show_chart(chart: Any) -> None:
+    """A plot chart node in the plot view of the layout."""
+    node = slicer.mrmlScene.GetSingletonNode("PlotView1", "vtkMRMLPlotViewNode")
+    if node is None:
+        node = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLPlotViewNode")
+    if node is not None:
+        node.SetPlotChartNodeID(chart.GetID())

@@ -194,7 +194,9 @@ def _content(node: Any) -> Any:
             return None
         voxels = slicer.util.arrayFromVolume(node)
         digest = hashlib.blake2b(memoryview(voxels.reshape(-1)).cast("B"), digest_size=16).hexdigest()
-        return [digest, str(voxels.dtype), repr(grid_of_volume(node))]
+        grid = grid_of_volume(node)
+        told = [*grid.shape_zyx, *grid.spacing_mm, *grid.origin_mm, *grid.direction]
+        return [digest, str(voxels.dtype), _rounded(told)]
     if node.IsA("vtkMRMLTransformNode"):
         import vtk
 
@@ -202,8 +204,13 @@ def _content(node: Any) -> Any:
 
         matrix = vtk.vtkMatrix4x4()
         node.GetMatrixTransformToParent(matrix)
-        return array_of(matrix).tolist()
+        return _rounded(array_of(matrix).ravel())
     return node.GetText() if node.IsA("vtkMRMLTextNode") else None
+
+
+def _rounded(values: Iterable[float]) -> list[float]:
+    """To 1e-6: files keep fewer digits of a geometry than memory does."""
+    return [round(float(value), 6) + 0.0 for value in values]
 
 
 def _content_of_segments(node: Any) -> list[Any]:

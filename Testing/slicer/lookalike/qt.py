@@ -4,11 +4,17 @@ Each widget class is made on first use as a subclass of PySide6's. An exception 
 (Slicer prints it to its console), so that a test can fail on it.
 """
 
+import ctypes
 import re
 import sys
 import traceback
 
 from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets
+
+if sys.version_info < (3, 12):
+    # PySide6 6.12 takes None to be immortal, as it is from Python 3.12 on: each call that returns None costs one
+    # reference, and the interpreter stops when none is left. Give it plenty.
+    ctypes.c_ssize_t.from_address(id(None)).value += 1 << 40
 
 slot_errors = []
 _made = {}

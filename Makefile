@@ -26,5 +26,14 @@ test: setup
 bench: setup
 	@$(BIN)/python Testing/benchmark/run.py
 
+app: $(VENV)/.app-ready
+	@$(BIN)/python Testing/slicer/app.py
+
+# Slicer's libraries and Qt: also make the tests of the panel run, which skip without them.
+$(VENV)/.app-ready: $(VENV)/.ready
+	@echo "Adding Slicer's libraries and Qt to $(VENV) (about 400 MB, one to three minutes)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[app]'
+	@touch $@
+
 clean:
 	rm -rf $(VENV) demo-output

@@ -30,6 +30,8 @@ _COLOURS = {
     at.TIA: "vtkMRMLPETProceduralColorNodePET-Heat",
     at.DOSE: "vtkMRMLColorTableNodeRainbow",
 }
+#: Share of the maximum below which an overlay is transparent (a matter of display only).
+_SEEN_FROM = 0.02
 #: Abdominal soft tissue; (width, level) [HU].
 _CT_WINDOW = (400.0, 40.0)
 
@@ -101,3 +103,5 @@ def _dress(node: Any, role: str) -> None:
         highest = float(slicer.util.arrayFromVolume(node).max())
         display.SetAutoWindowLevel(False)
         display.SetWindowLevelMinMax(0.0, highest if highest > 0 else 1.0)
+        display.SetThreshold(_SEEN_FROM * highest, highest)  # the CT stays readable where there is next to nothing
+        display.SetApplyThreshold(highest > 0)

@@ -7,44 +7,45 @@ import sys
 import tempfile
 import types
 from pathlib import Path
+from xml.etree import ElementTree
 
 HERE = Path(__file__).parent
 MODULE = HERE.parents[2] / "RPTDosimetry" / "RPTDosimetry.py"
-SLICES = {"Red": ("Axial", "R"), "Yellow": ("Sagittal", "Y"), "Green": ("Coronal", "G")}
 
 
 class LayoutManager:
-    """Slice views by name and the layout node; nothing is drawn here."""
+    """Slice logics for the slice views that layouts name; a window listens in on_layout to draw them."""
 
     def __init__(self, scene, app_logic):
         import slicer
         import vtk
 
-        self._scene = scene
-        self._layout_logic = slicer.vtkMRMLLayoutLogic()
-        self._layout_logic.SetMRMLScene(scene)
-        self._logics = vtk.vtkCollection()
-        self._views = {}
+        self._scene, self._app_logic = scene, app_logic
+        self._logics, self._views, self.on_layout = vtk.vtkCollection(), {}, []
         app_logic.SetSliceLogics(self._logics)
         app_logic.SetViewLogics(vtk.vtkCollection())
-        for name, (orientation, label) in SLICES.items():
-            logic = slicer.vtkMRMLSliceLogic()
-            logic.SetMRMLApplicationLogic(app_logic)
-            logic.SetMRMLScene(scene)
-            self._logics.AddItem(logic)
-            self._views[name] = (logic, orientation, label)
+        self._layout_logic = slicer.vtkMRMLLayoutLogic()
+        self._layout_logic.SetMRMLScene(scene)
         self.refill()
 
-    def refill(self):
-        """View nodes again after the scene was closed or loaded."""
-        for name, (logic, orientation, label) in self._views.items():
-            node = self._scene.GetSingletonNode(name, "vtkMRMLSliceNode")
+    def refill(self, more=()):
+        """Slice logics and nodes for the slice views (again after the scene was closed or loaded)."""
+        import slicer
+
+        for tag in ("Red", "Yellow", "Green", *more):
+            if tag not in self._views:
+                logic = slicer.vtkMRMLSliceLogic()
+                logic.SetMRMLApplicationLogic(self._app_logic)
+                logic.SetMRMLScene(self._scene)
+                self._logics.AddItem(logic)
+                self._views[tag] = logic
+        for tag in self._views:
+            node = self._scene.GetSingletonNode(tag, "vtkMRMLSliceNode")
             if node is None:
-                node = logic.AddSliceNode(name)
-                node.SetOrientation(orientation)
-                node.SetLayoutLabel(label)
-                node.SetMappedInLayout(1)
-            logic.SetSliceNode(node)
+                node = self._views[tag].AddSliceNode(tag)
+                node.SetOrientation({"Yellow": "Sagittal", "Green": "Coronal"}.get(tag, "Axial"))
+            node.SetMappedInLayout(1)
+            self._views[tag].SetSliceNode(node)
 
     def layoutLogic(self):
         return self._layout_logic
@@ -54,13 +55,18 @@ class LayoutManager:
         return self._layout_logic.GetLayoutNode().GetViewArrangement()
 
     def setLayout(self, layout):
-        self._layout_logic.GetLayoutNode().SetViewArrangement(layout)
+        node = self._layout_logic.GetLayoutNode()
+        node.SetViewArrangement(layout)
+        tree = ElementTree.fromstring(node.GetLayoutDescription(layout))
+        self.refill(v.get("singletontag") for v in tree.iter("view") if v.get("class") == "vtkMRMLSliceNode")
+        for listener in self.on_layout:
+            listener(tree)
 
     def sliceViewNames(self):
         return tuple(self._views)
 
     def sliceWidget(self, name):
-        logic = self._views[name][0]
+        logic = self._views[name]
         return types.SimpleNamespace(
             sliceLogic=lambda: logic, mrmlSliceNode=logic.GetSliceNode, mrmlSliceCompositeNode=logic.GetSliceCompositeNode
         )
@@ -69,7 +75,7 @@ class LayoutManager:
         return self._logics
 
     def resetSliceViews(self):
-        for logic, *_ in self._views.values():
+        for logic in self._views.values():
             logic.FitSliceToBackground()
 
     def resetThreeDViews(self):
@@ -93,6 +99,12 @@ class Application:
 
     def layoutManager(self):
         return self._layouts
+
+    def applicationLogic(self):
+        return self._kept[0]
+
+    def connect(self, _signal, _slot):
+        return True  # the application is started already
 
     def processEvents(self):
         self._qt.processEvents()

@@ -1,6 +1,7 @@
 """Stand-ins for the qMRML widgets that the panel uses; they are put into the package slicer."""
 
 import qt
+import shiboken6
 import slicer
 from PySide6.QtCore import Property, Signal
 from PySide6.QtWidgets import QWidget
@@ -50,8 +51,12 @@ class qMRMLNodeComboBox(qMRMLWidget):
             self._scene.RemoveObserver(tag)
         super().setMRMLScene(scene)
         events = (scene.NodeAddedEvent, scene.NodeRemovedEvent, scene.EndCloseEvent) if scene else ()
-        self._tags = [scene.AddObserver(event, lambda *_: self._fill()) for event in events]
+        self._tags = [scene.AddObserver(event, self._on_scene) for event in events]
         self._fill()
+
+    def _on_scene(self, _caller, _event):
+        if shiboken6.isValid(self):
+            self._fill()
 
     def addAttribute(self, node_type, name, value=None):
         self._attributes.append((node_type, name, value))

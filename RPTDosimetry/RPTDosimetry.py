@@ -70,7 +70,7 @@ class RPTDosimetryLogic(ScriptedLoadableModuleLogic):
         self._case = None
 
     def step(self, key):
-        """A step by its key ("study", …): step(key).run_now(logic.case()) runs it."""
+        """One step of the panel by its key, such as "study"; its run_now(logic.case()) runs it and waits."""
         from RPTDosimetryLib.bridge.steps import make_steps
 
         return make_steps()[key]

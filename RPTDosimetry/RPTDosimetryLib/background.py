@@ -118,13 +118,16 @@ def _end_with_parent() -> None:
     os._exit(_DEFECT)
 
 
-if __name__ == "__main__":
-    # Under this name the classes of this file would be others than those that were pickled: run the module itself.
-    from RPTDosimetryLib import background
-
+def run_as_process(folder: Path) -> None:
+    """main with stdout for JSON lines only, ending with whoever started it."""
     out = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
-    os.dup2(2, 1)  # whatever a library prints goes to stderr; stdout is JSON only
+    os.dup2(2, 1)  # whatever a library prints goes to stderr
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    status = background.main(Path(sys.argv[1]), lambda line: print(line, file=out, flush=True))
+    status = main(folder, lambda line: print(line, file=out, flush=True))
     out.flush()
     os._exit(status)  # no waiting for the thread that reads stdin
+
+
+if __name__ == "__main__":
+    # As __main__ the classes of this file are others than those that were pickled: run the module by its name.
+    importlib.import_module("RPTDosimetryLib.background").run_as_process(Path(sys.argv[1]))

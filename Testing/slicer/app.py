@@ -1,7 +1,7 @@
 """The panel in a desktop window without Slicer: the same module beside slice, 3-D and plot views (make app).
 
-A look-alike of Slicer's window for those who have no Slicer yet: Segment Editor, DICOM browser and the other modules are
-missing. python Testing/slicer/app.py [--sample] [--screenshot PNG]
+A look-alike of Slicer's window for those who have no Slicer yet: Segment Editor, DICOM browser and the other modules
+are missing. python Testing/slicer/app.py [--sample] [--screenshot PNG]
 """
 
 import argparse
@@ -19,7 +19,9 @@ def main():
     parser.add_argument("--sample", action="store_true", help="load the sample case at once")
     parser.add_argument("--screenshot", type=Path, help="write a picture of the window (PNG) and end")
     chosen = parser.parse_args()
-    if chosen.screenshot or not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or os.name == "nt" or sys.platform == "darwin"):
+    if chosen.screenshot or not (
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or os.name == "nt" or sys.platform == "darwin"
+    ):
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     import application
 
@@ -40,11 +42,12 @@ def main():
 
 def make_window():
     """The window, its panel opened; window.panel is the Panel."""
-    import RPTDosimetry
     import slicer
     from desktop_views import PlotView, SliceView, ThreeDView
     from PySide6.QtCore import Qt
     from PySide6.QtWidgets import QMainWindow, QScrollArea, QSplitter
+
+    import RPTDosimetry
 
     class Window(QMainWindow):
         def __init__(self):
@@ -77,9 +80,10 @@ def make_window():
             self.views = []
             made = self._made(tree)
             if self.sides.count() > 1:
-                self.sides.replaceWidget(1, made).deleteLater()
-            else:
-                self.sides.addWidget(made)
+                old = self.sides.widget(1)
+                old.setParent(None)
+                old.deleteLater()
+            self.sides.addWidget(made)
             self.sides.setSizes([480, 1020])
             self.sides.setStretchFactor(1, 1)
 

@@ -52,8 +52,9 @@ def case(logic):
 @pytest.fixture
 def panel(scene):
     """The module's panel in a window of a small screen, closed at the end."""
-    import RPTDosimetry
     import slicer
+
+    import RPTDosimetry
 
     widget = RPTDosimetry.RPTDosimetryWidget()
     widget.parent.resize(480, 900)
@@ -95,10 +96,14 @@ def small_study():
         note = "NONE: mean over the acquisition, nothing to undo"
         return TimePoint(spect, hours * 3600.0, start, 1200.0, decay_correction=note, **more)
 
-    ct = Image(rng.normal(40, 20, (12, 16, 20)).astype(np.float32), Grid((12, 16, 20), (2.0, 2.25, 2.5), (-21.0, 9.0, 399.0)), "HU")
+    ct = Image(
+        rng.normal(40, 20, (12, 16, 20)).astype(np.float32),
+        Grid((12, 16, 20), (2.0, 2.25, 2.5), (-21.0, 9.0, 399.0)),
+        "HU",
+    )
     labels = Image((rng.random(grid.shape_zyx) > 0.8).astype(np.int32), grid, "1")
     contours = (Contours("liver", (square,), "1.2.3"),)
     points = (point(4, ct=ct, labels=labels, structures=contours, frame_of_reference_uid="1.2.3"), point(24))
-    return Study(Administration("Lu-177", 7.4e9, given, 574300.0), points, "P01", warnings=("a note",), label_names={1: "liver"})
-
-
+    return Study(
+        Administration("Lu-177", 7.4e9, given, 574300.0), points, "P01", warnings=("a note",), label_names={1: "liver"}
+    )

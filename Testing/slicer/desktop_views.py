@@ -8,7 +8,11 @@ from PySide6.QtGui import QColor, QImage, QPainter, QPixmap
 from PySide6.QtWidgets import QLabel, QSizePolicy
 from vtk.util.numpy_support import vtk_to_numpy
 
-IN_SLICES = ("vtkMRMLSegmentationsDisplayableManager2D", "vtkMRMLColorLegendDisplayableManager", "vtkMRMLMarkupsDisplayableManager")
+IN_SLICES = (
+    "vtkMRMLSegmentationsDisplayableManager2D",
+    "vtkMRMLColorLegendDisplayableManager",
+    "vtkMRMLMarkupsDisplayableManager",
+)
 IN_3D = (
     "vtkMRMLCameraDisplayableManager",
     "vtkMRMLSegmentationsDisplayableManager3D",
@@ -65,7 +69,7 @@ class RenderedView(View):
         super().__init__(title, colour)
         self.renderer, self.window = vtk.vtkRenderer(), vtk.vtkRenderWindow()
         self.window.SetOffScreenRendering(1)
-        self.window.SetMultiSamples(4)
+        self.window.SetMultiSamples(0)
         self.window.AddRenderer(self.renderer)
         self.group = slicer.vtkMRMLDisplayableManagerGroup()
 
@@ -85,7 +89,9 @@ class RenderedView(View):
         grab.ReadFrontBufferOff()
         grab.Update()
         columns, rows, _ = grab.GetOutput().GetDimensions()
-        pixels = vtk_to_numpy(grab.GetOutput().GetPointData().GetScalars()).reshape(rows, columns, -1)[::-1, :, :3].copy()
+        pixels = (
+            vtk_to_numpy(grab.GetOutput().GetPointData().GetScalars()).reshape(rows, columns, -1)[::-1, :, :3].copy()
+        )
         return QPixmap.fromImage(QImage(pixels.data, columns, rows, 3 * columns, QImage.Format_RGB888).copy())
 
 
@@ -101,7 +107,7 @@ class SliceView(RenderedView):
         mapper.SetInputConnection(logic.GetImageDataConnection())
         self._mapper, self._actor = mapper, vtk.vtkActor2D()
         self._actor.SetMapper(mapper)
-        self.renderer.AddActor2D(self._actor)
+        self.renderer.AddViewProp(self._actor)
         self.show_with(_registered(slicer.vtkMRMLSliceViewDisplayableManagerFactory.GetInstance(), IN_SLICES), node)
         self.watch(logic)
         self.watch(node)
@@ -134,11 +140,18 @@ class SliceView(RenderedView):
         painter.fillRect(0, 0, picture.width(), 18, self.colour)
         painter.setPen(Qt.black)
         node = self._logic.GetSliceNode()
-        painter.drawText(QPoint(6, 14), f"{self.title}   {node.GetOrientation()}   {self._logic.GetSliceOffset():.1f} mm")
+        painter.drawText(
+            QPoint(6, 14), f"{self.title}   {node.GetOrientation()}   {self._logic.GetSliceOffset():.1f} mm"
+        )
         painter.setPen(Qt.white)
         left, right, top, bottom = LETTERS.get(node.GetOrientation(), "    ")
         middle_x, middle_y = picture.width() // 2, picture.height() // 2
-        for letter, x, y in ((left, 6, middle_y), (right, picture.width() - 14, middle_y), (top, middle_x, 34), (bottom, middle_x, picture.height() - 6)):
+        for letter, x, y in (
+            (left, 6, middle_y),
+            (right, picture.width() - 14, middle_y),
+            (top, middle_x, 34),
+            (bottom, middle_x, picture.height() - 6),
+        ):
             painter.drawText(QPoint(x, y), letter)
         painter.drawText(QPoint(6, picture.height() - 6), self._names())
         painter.end()
@@ -146,7 +159,11 @@ class SliceView(RenderedView):
 
     def _names(self):
         composite = self._logic.GetSliceCompositeNode()
-        shown = [slicer.mrmlScene.GetNodeByID(i) for i in (composite.GetForegroundVolumeID(), composite.GetBackgroundVolumeID()) if i]
+        shown = [
+            slicer.mrmlScene.GetNodeByID(i)
+            for i in (composite.GetForegroundVolumeID(), composite.GetBackgroundVolumeID())
+            if i
+        ]
         return " over ".join(node.GetName() for node in shown if node)
 
 
@@ -178,7 +195,9 @@ class PlotView(View):
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
-        figure = Figure(figsize=(max(self.width(), 120) / 100, max(self.height(), 100) / 100), dpi=100, layout="constrained")
+        figure = Figure(
+            figsize=(max(self.width(), 120) / 100, max(self.height(), 100) / 100), dpi=100, layout="constrained"
+        )
         canvas, axes = FigureCanvasAgg(figure), figure.add_subplot()
         chart = slicer.mrmlScene.GetNodeByID(self._node.GetPlotChartNodeID() or "")
         if chart is None:
@@ -197,7 +216,10 @@ class PlotView(View):
             table = series.GetTableNode() if series else None
             if table is None:
                 continue
-            x, y = (vtk_to_numpy(table.GetTable().GetColumnByName(name)) for name in (series.GetXColumnName(), series.GetYColumnName()))
+            x, y = (
+                vtk_to_numpy(table.GetTable().GetColumnByName(name))
+                for name in (series.GetXColumnName(), series.GetYColumnName())
+            )
             axes.plot(x, y, color=series.GetColor(), label=series.GetName())
         axes.set_xlabel(chart.GetXAxisTitle())
         axes.set_ylabel(chart.GetYAxisTitle())

@@ -5,10 +5,10 @@ from datetime import datetime
 
 import numpy as np
 import pytest
+from scene_files import load_bundle, save_bundle
 
 from RPTDosimetryLib.errors import StudyError
 from RPTDosimetryLib.records import Administration
-from scene_files import load_bundle, save_bundle
 
 
 def assert_same_study(found, given):
@@ -78,7 +78,7 @@ def test_another_patient_is_refused_and_nothing_is_added(case, small_study):
     from RPTDosimetryLib.bridge.time_points import add_study
 
     add_study(case, small_study)
-    with pytest.raises(StudyError, match="patient P02.*P01.*close the scene"):
+    with pytest.raises(StudyError, match=r"patient P02.*P01.*close the scene"):
         add_study(case, replace(small_study, patient_id="P02"))
     assert len(case.nodes(at.SPECT)) == 2
 
@@ -100,11 +100,11 @@ def test_a_decay_correction_is_undone_by_the_values_known_now(case, small_study)
 
 
 def test_a_volume_of_the_scene_lacks_everything_until_the_user_says_it(case, small_study):
-    from RPTDosimetryLib.bridge.time_points import add_volumes, missing_of, set_value
-    from RPTDosimetryLib.bridge.parameters import show_administration
-    from RPTDosimetryLib.bridge.volumes import put_image
-
     import slicer
+
+    from RPTDosimetryLib.bridge.parameters import show_administration
+    from RPTDosimetryLib.bridge.time_points import add_volumes, missing_of, set_value
+    from RPTDosimetryLib.bridge.volumes import put_image
 
     spect = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "mine")
     image = small_study.time_points[0].spect
@@ -288,5 +288,3 @@ def nuclides_files(module):
     from pathlib import Path
 
     return Path(module.__file__).parent.joinpath("data").glob("decay_*.json")
-
-

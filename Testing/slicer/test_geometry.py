@@ -22,9 +22,7 @@ OBLIQUE = Grid((4, 5, 6), (2.0, 3.0, 4.5), (-11.0, 22.0, 333.0), oblique((0.2, -
 
 
 @settings(max_examples=40, deadline=None)
-@given(
-    st.tuples(*[st.floats(-3, 3)] * 3), st.tuples(*[st.floats(0.2, 10)] * 3), st.tuples(*[st.floats(-500, 500)] * 3)
-)
+@given(st.tuples(*[st.floats(-3, 3)] * 3), st.tuples(*[st.floats(0.2, 10)] * 3), st.tuples(*[st.floats(-500, 500)] * 3))
 def test_any_grid_comes_back_from_its_matrix(scene_once, angles, spacing, origin):
     from RPTDosimetryLib.bridge.geometry import grid_from, ras_from_ijk
 
@@ -81,7 +79,7 @@ def test_sheared_axes_are_refused_with_advice(scene):
 
     matrix = np.eye(4)
     matrix[0, 1] = 0.3
-    with pytest.raises(GridMismatchError, match="not perpendicular.*resample"):
+    with pytest.raises(GridMismatchError, match=r"not perpendicular.*resample"):
         grid_from((2, 2, 2), matrix)
 
 

@@ -303,7 +303,11 @@ def test_every_widget_that_can_be_used_says_what_it_does_and_can_be_reached(pane
 
     ui = panel.steps["study"].ui
     for widget in vars(ui).values():
-        if isinstance(widget, (qt.QPushButton, qt.QLineEdit, qt.QComboBox)) and widget.name and not widget.name.startswith("qt_"):
+        if (
+            isinstance(widget, (qt.QPushButton, qt.QLineEdit, qt.QComboBox))
+            and widget.name
+            and not widget.name.startswith("qt_")
+        ):
             assert widget.toolTip, widget.name
             assert widget.focusPolicy != qt.Qt.NoFocus, widget.name
 

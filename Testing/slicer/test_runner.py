@@ -27,7 +27,9 @@ def runner(scene, told, tmp_path, monkeypatch):
     from RPTDosimetryLib.bridge.runner import Hooks, Runner
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    made = Runner(Hooks(lambda: told.identity, told.states.append, lambda text, details: told.errors.append((text, details))))
+    made = Runner(
+        Hooks(lambda: told.identity, told.states.append, lambda text, details: told.errors.append((text, details)))
+    )
     yield made
     made.cancel()
     assert not list(tmp_path.glob("rptdosimetry-*")), "the job folder is gone"
@@ -65,7 +67,7 @@ def test_a_defect_brings_its_traceback(runner, told):
 
 def test_a_process_that_dies_is_noticed(runner, told, tmp_path):
     runner.start("Sample", Request("sample_study", (tmp_path / "sample", 1)), told.results.append)
-    runner._process.kill()
+    runner._job.process.kill()
     runner.wait(30)
     assert told.results == []
     assert "stopped unexpectedly (exit status -9)" in told.errors[0][0]
@@ -74,7 +76,7 @@ def test_a_process_that_dies_is_noticed(runner, told, tmp_path):
 
 def test_cancel_ends_the_process_at_once_and_brings_nothing(runner, told, tmp_path):
     runner.start("Sample", Request("sample_study", (tmp_path / "sample", 1)), told.results.append)
-    process = runner._process
+    process = runner._job.process
     until = time.monotonic() + 60
     while not any(state and state.fraction > 0 for state in told.states) and time.monotonic() < until:
         import slicer
@@ -105,7 +107,7 @@ def test_one_job_at_a_time(runner, told, tmp_path):
 
 
 def test_only_verbs_of_the_list_are_run():
-    with pytest.raises(ConfigurationError, match="no verb os.system: choose one of read_study"):
+    with pytest.raises(ConfigurationError, match=r"no verb os.system: choose one of read_study"):
         perform(Request("os.system", ("true",)))
 
 

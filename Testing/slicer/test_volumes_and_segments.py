@@ -51,7 +51,17 @@ def test_overlapping_vois_come_back_with_all_that_is_known_of_them(scene):
     review = Review("A. Physicist", datetime(2024, 5, 17, 8, 15), "lower edge; moved: 2 mm | fine ~ ^")
     code = Code("10200004", "SCT", "Liver")
     vois = (
-        Voi("liver", box(slice(1, 6), slice(1, 6), slice(1, 6)), GRID, "organ", "rt.dcm", ("cut",), code, "excluded", review),
+        Voi(
+            "liver",
+            box(slice(1, 6), slice(1, 6), slice(1, 6)),
+            GRID,
+            "organ",
+            "rt.dcm",
+            ("cut",),
+            code,
+            "excluded",
+            review,
+        ),
         Voi("lesion 1", box(slice(3, 5), slice(3, 5), slice(4, 8)), GRID, "lesion", "threshold 40 %"),
     )
     node = segmentation_from(vois, "VOIs", at.VOIS)
@@ -117,4 +127,8 @@ def test_segments_of_files_keep_their_own_grids(scene):
     for given, found in zip(parts, back, strict=True):
         np.testing.assert_array_equal(found.mask, given.mask)
         assert found.grid.same_as(given.grid)
-        assert (found.name, found.code, found.frame_of_reference_uid) == (given.name, given.code, given.frame_of_reference_uid)
+        assert (found.name, found.code, found.frame_of_reference_uid) == (
+            given.name,
+            given.code,
+            given.frame_of_reference_uid,
+        )

@@ -105,7 +105,9 @@ class Case:
             return next((n for n in parts[role] if at.whole_number(n, at.TIME_POINT) == number), None)
 
         found = [
-            TimePointNodes(number, spect, *(part(role, number) for role in (at.CT, at.CONTOURS, at.LABELS, at.SEGMENTS)))
+            TimePointNodes(
+                number, spect, *(part(role, number) for role in (at.CT, at.CONTOURS, at.LABELS, at.SEGMENTS))
+            )
             for number, spect in spects.items()
             if number is not None
         ]
@@ -125,7 +127,7 @@ class Case:
         """
         from RPTDosimetryLib.bridge.parameters import administration_of
 
-        return administration_of(self.parameters.administration, strict)  # type: ignore[no-any-return]
+        return administration_of(self.parameters.administration, strict)
 
     def study(self) -> Study:
         """The Study that the nodes hold, as read_study would return it. Raises StudyError without a time point."""

@@ -39,7 +39,7 @@ def ras_from_ijk(grid: Grid) -> Matrix:
 
 
 def grid_from(shape_zyx: tuple[int, int, int], ras_from_voxels: Matrix) -> Grid:
-    """The Grid of an array with this IJK-to-RAS matrix. Raises GridMismatchError for axes that are not perpendicular."""
+    """The Grid of an array with this IJK-to-RAS matrix. Raises GridMismatchError for axes not perpendicular."""
     lps_from_ijk = LPS_FROM_RAS @ ras_from_voxels
     spacing_mm = np.linalg.norm(lps_from_ijk[:3, :3], axis=0)
     if not (np.isfinite(lps_from_ijk).all() and (spacing_mm > 0).all()):
@@ -51,7 +51,7 @@ def grid_from(shape_zyx: tuple[int, int, int], ras_from_voxels: Matrix) -> Grid:
             "resample it to a rectangular grid first."
         )
     x, y, z = lps_from_ijk[:3, 3]
-    return Grid(shape_zyx, tuple(spacing_mm), (x, y, z), tuple(direction.ravel()))  # type: ignore[arg-type]
+    return Grid(shape_zyx, tuple(spacing_mm), (x, y, z), tuple(direction.ravel()))
 
 
 def grid_of_volume(node: Any) -> Grid:

@@ -25,7 +25,7 @@ from RPTDosimetryLib.errors import DosimetryError
 _MARKS = {State.TODO: "○", State.READY: "●", State.DONE: "✓", State.OUT_OF_DATE: "↻", State.NEEDS_REVIEW: "!"}
 
 
-class Panel(VTKObservationMixin):  # type: ignore[misc]
+class Panel(VTKObservationMixin):
     """What RPTDosimetryWidget shows. Steps reach the case, the runner and the message area through it."""
 
     def __init__(self, logic: Any, resource_path: Callable[[str], str]) -> None:
@@ -53,7 +53,7 @@ class Panel(VTKObservationMixin):  # type: ignore[misc]
     @property
     def case(self) -> Case:
         """The case of the scene as it is now."""
-        return self.logic.case()  # type: ignore[no-any-return]
+        return self.logic.case()
 
     @property
     def parameters(self) -> Any:
@@ -66,8 +66,11 @@ class Panel(VTKObservationMixin):  # type: ignore[misc]
         """Run a verb in the background for a step; errors end in the message area."""
         self._running = step
         self.say("")
-        self.runner.start(step.title, request, lambda result: self.guard(lambda: on_result(result)))
+        self.runner.start(step.title, request, lambda result: self._take(on_result, result))
         self.refresh()
+
+    def _take(self, on_result: Callable[[Any], None], result: Any) -> None:
+        self.guard(lambda: on_result(result))
 
     def guard(self, action: Callable[[], Any]) -> bool:
         """Do something the user asked for; True when it went well.
@@ -253,7 +256,7 @@ class Panel(VTKObservationMixin):  # type: ignore[misc]
         self.message.setVisible(bool(text))
         # A frame in a colour that is readable on light and on dark themes; the words carry the meaning.
         colour = "#d9534f" if error else "#5b9bd5"
-        self.message.setStyleSheet(f"QLabel {{ border-left: 4px solid {colour}; padding: 4px; }}" if text else "")
+        self.message.setStyleSheet(f"border-left: 4px solid {colour}; padding: 4px;" if text else "")
 
 
 def _told(state: State) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import os
 import shutil
 import signal
@@ -13,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from RPTDosimetryLib.background import Request, prepare, result_of
 from RPTDosimetryLib.errors import DosimetryError
 
 _INTERVAL_MS = 100
+_PROGRESS, _ERRORS = "progress.jsonl", "errors.txt"
 _LIBRARY = Path(__file__).resolve().parents[2]
 
 
@@ -51,12 +51,56 @@ class Hooks:
     on_error: Callable[[str, str], None]  # sentence, details (traceback, empty for an expected error)
 
 
+@dataclass
+class _Job:
+    """A running job and what was heard of it so far."""
+
+    title: str
+    on_result: Callable[[Any], None]
+    for_case: str
+    folder: Path
+    process: subprocess.Popen[bytes]
+    started: float = field(default_factory=time.monotonic)
+    seen: int = 0
+    rest: bytes = b""
+    last: tuple[float, str] = (0.0, "Starting")
+    end: dict[str, Any] = field(default_factory=dict)
+
+    def listen(self) -> None:
+        """Read the lines that the process has written since."""
+        with (self.folder / _PROGRESS).open("rb") as file:
+            file.seek(self.seen)
+            new = file.read()
+        self.seen += len(new)
+        *complete, self.rest = (self.rest + new).split(b"\n")
+        for line in complete:
+            with contextlib.suppress(ValueError):
+                told = json.loads(line)
+                if "fraction" in told:
+                    self.last = (float(told["fraction"]), str(told["text"]))
+                else:
+                    self.end = told
+
+    def state(self) -> State:
+        """What to show."""
+        fraction, text = self.last
+        elapsed_s = time.monotonic() - self.started
+        left_s = elapsed_s * (1 - fraction) / fraction if fraction > 0.05 and elapsed_s > 1.0 else None
+        return State(self.title, fraction, text, elapsed_s, left_s)
+
+    def forget(self) -> None:
+        """Remove all that is left of it on the disk."""
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
 class Runner:
     """Starts, watches and cancels the job. Everything happens in the GUI thread but the work itself."""
 
     def __init__(self, hooks: Hooks) -> None:
         self._hooks = hooks
-        self._process: subprocess.Popen[bytes] | None = None
+        self._job: _Job | None = None
         self._timer = qt.QTimer()
         self._timer.setInterval(_INTERVAL_MS)
         self._timer.connect("timeout()", self._look)
@@ -64,102 +108,81 @@ class Runner:
     @property
     def busy(self) -> bool:
         """True while a job runs."""
-        return self._process is not None
+        return self._job is not None
 
     def start(self, title: str, request: Request, on_result: Callable[[Any], None]) -> None:
         """Begin a job; on_result gets the verb's answer unless it fails, is cancelled or the case is another by then.
 
-        Raises JobError while another job runs, ReportError where the job folder cannot be written.
+        Raises JobError while another job runs, or where the process cannot be started.
         """
-        if self.busy:
-            raise JobError(f"{self._title} is still running: wait for it, or cancel it.")
-        self._title, self._on_result, self._for_case = title, on_result, self._hooks.case_identity()
-        self._folder = Path(tempfile.mkdtemp(prefix="rptdosimetry-"))
-        self._started, self._seen, self._last = time.monotonic(), 0, (0.0, "Starting")
-        self._rest, self._end = b"", {}
+        if self._job is not None:
+            raise JobError(f"{self._job.title} is still running: wait for it, or cancel it.")
+        folder = Path(tempfile.mkdtemp(prefix="rptdosimetry-"))
         try:
-            prepare(self._folder, request)
-            self._process = _process(self._folder)
+            prepare(folder, request)
+            process = _process(folder)
         except (OSError, DosimetryError) as error:
-            self._forget()
+            shutil.rmtree(folder, ignore_errors=True)
             raise JobError(f"{title} could not be started: {error}") from error
-        self._tell()
+        self._job = _Job(title, on_result, self._hooks.case_identity(), folder, process)
+        self._hooks.on_state(self._job.state())
         self._timer.start()
 
     def cancel(self) -> None:
         """Stop the job, if one runs; nothing is left of it."""
-        if self._process is not None:
-            _kill(self._process)
-            self._forget()
-            self._hooks.on_state(None)
+        if self._job is not None:
+            _kill(self._job.process)
+            self._end(self._job)
 
     def wait(self, timeout_s: float = 600.0) -> None:
         """Let the job end while the window lives on (tests and scripts). Raises JobError after timeout_s."""
         until = time.monotonic() + timeout_s
-        while self.busy:
+        while self._job is not None:
+            if time.monotonic() > until:
+                title = self._job.title
+                self.cancel()
+                raise JobError(f"{title} took longer than {timeout_s:g} s and was stopped.")
             slicer.app.processEvents()
             time.sleep(0.02)
-            if time.monotonic() > until:
-                self.cancel()
-                raise JobError(f"{self._title} took longer than {timeout_s:g} s and was stopped.")
 
     def _look(self) -> None:
-        if self._process is None:
+        job = self._job
+        if job is None:
             return
-        ended = self._process.poll() is not None
-        self._read_lines()
-        if self._for_case != self._hooks.case_identity():  # another case took its place: nobody waits for the answer
+        ended = job.process.poll() is not None
+        job.listen()
+        if job.for_case != self._hooks.case_identity():  # another case took its place: nobody waits for the answer
             self.cancel()
         elif ended:
-            self._finish()
+            self._finish(job)
         else:
-            self._tell()
+            self._hooks.on_state(job.state())
 
-    def _read_lines(self) -> None:
-        with (self._folder / "progress.jsonl").open("rb") as file:
-            file.seek(self._seen)
-            new = file.read()
-        self._seen += len(new)
-        *complete, self._rest = (self._rest + new).split(b"\n")
-        for line in complete:
-            with contextlib.suppress(ValueError):
-                told = json.loads(line)
-                if "fraction" in told:
-                    self._last = (float(told["fraction"]), str(told["text"]))
-                else:
-                    self._end = told
-
-    def _finish(self) -> None:
-        end, folder, on_result, title = self._end, self._folder, self._on_result, self._title
+    def _finish(self, job: _Job) -> None:
+        result, details = None, ""
         try:
-            if end.get("done"):
-                result = result_of(folder)
+            if job.end.get("done"):
+                result = result_of(job.folder)
             else:
-                details = end.get("defect") or (folder / "errors.txt").read_text(encoding="utf-8", errors="replace")
+                printed = (job.folder / _ERRORS).read_text(encoding="utf-8", errors="replace")
+                details = str(job.end.get("defect") or printed)
         finally:
-            status = self._process.returncode if self._process else None
-            self._forget()
-            self._hooks.on_state(None)
-        if end.get("done"):
-            on_result(result)
-        elif "error" in end:
-            self._hooks.on_error(str(end["error"]), "")
+            self._end(job)
+        if job.end.get("done"):
+            job.on_result(result)
+        elif "error" in job.end:
+            self._hooks.on_error(str(job.end["error"]), "")
         else:
-            logging.error(details)
-            self._hooks.on_error(f"{title} stopped unexpectedly (exit status {status}); nothing was changed.", details)
+            status = job.process.returncode
+            self._hooks.on_error(
+                f"{job.title} stopped unexpectedly (exit status {status}); nothing was changed.", details
+            )
 
-    def _tell(self) -> None:
-        fraction, text = self._last
-        elapsed_s = time.monotonic() - self._started
-        left_s = elapsed_s * (1 - fraction) / fraction if fraction > 0.05 and elapsed_s > 1.0 else None
-        self._hooks.on_state(State(self._title, fraction, text, elapsed_s, left_s))
-
-    def _forget(self) -> None:
+    def _end(self, job: _Job) -> None:
         self._timer.stop()
-        if self._process is not None and self._process.stdin is not None:
-            self._process.stdin.close()
-        self._process = None
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._job = None
+        job.forget()
+        self._hooks.on_state(None)
 
 
 def python_executable() -> str:
@@ -181,7 +204,7 @@ def _process(folder: Path) -> subprocess.Popen[bytes]:
     if os.name == "nt":
         flags = subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP  # type: ignore[attr-defined]
         options = {"creationflags": flags}
-    with (folder / "progress.jsonl").open("wb") as out, (folder / "errors.txt").open("wb") as errors:
+    with (folder / _PROGRESS).open("wb") as out, (folder / _ERRORS).open("wb") as errors:
         return subprocess.Popen(
             [python_executable(), "-m", "RPTDosimetryLib.background", str(folder)],
             stdin=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""The sample case: a virtual patient, made on this computer, nothing downloaded; also an entry of module Sample Data."""
+"""The sample case: a virtual patient made on this computer, nothing downloaded; also an entry of Sample Data."""
 
 from __future__ import annotations
 
@@ -36,7 +36,13 @@ def register_sample(load: Callable[[], Any]) -> None:
     if sources is None:
         sources = slicer.modules.sampleDataSources = {}
     source = SampleData.SampleDataSource(
-        sampleName=NAME, uris=[], fileNames=[], nodeNames=[], loadFiles=[], checksums=[], customDownloader=lambda _source: load()
+        sampleName=NAME,
+        uris=[],
+        fileNames=[],
+        nodeNames=[],
+        loadFiles=[],
+        checksums=[],
+        customDownloader=lambda _source: load(),
     )
     known = sources.setdefault(_CATEGORY, [])
     known[:] = [other for other in known if other.sampleName != NAME] + [source]

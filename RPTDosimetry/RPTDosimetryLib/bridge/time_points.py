@@ -55,7 +55,7 @@ def add_study(case: Case, study: Study) -> None:
     at.write_all(settings, PatientId=study.patient_id, Warnings=list(dict.fromkeys(warnings)))
     at.write(settings, "LabelNames", {str(k): v for k, v in study.label_names.items()})
     show_administration(case.parameters.administration, study.administration)
-    first = 1 + max([n for n in map(_number, case.nodes(at.SPECT))], default=0)
+    first = 1 + max(map(_number, case.nodes(at.SPECT)), default=0)
     for number, point in enumerate(study.time_points, start=first):
         _add_time_point(case, number, point, study.administration)
 
@@ -74,7 +74,7 @@ def add_volumes(case: Case, spect: Any, ct: Any = None) -> None:
     image = image_of(spect)  # raises for a volume without voxels
     if not np.isfinite(image.voxels).all():
         raise StudyError(f"The volume {spect.GetName()} holds values that are not numbers: reconstruct it again.")
-    number = 1 + max([n for n in map(_number, case.nodes(at.SPECT))], default=0)
+    number = 1 + max(map(_number, case.nodes(at.SPECT)), default=0)
     units = spect.GetVoxelValueUnits()
     coded = "" if units is None else units.GetCodeValue() or ""
     at.write_all(spect, Role=at.SPECT, TimePoint=number, Files=[], Warnings=[])
@@ -111,7 +111,8 @@ def set_value(node: Any, column: str, text: str) -> None:
 
 def row_of(nodes: TimePointNodes, administration: Administration) -> dict[str, Cell]:
     """The cells of a time point, by column, with what is missing named as the library names it."""
-    from RPTDosimetryLib.study.complete import ACQUISITION_TIME, DECAY_CORRECTION, DURATION, UNIT as UNIT_MISSING
+    from RPTDosimetryLib.study.complete import ACQUISITION_TIME, DECAY_CORRECTION, DURATION
+    from RPTDosimetryLib.study.complete import UNIT as UNIT_MISSING
 
     spect = nodes.spect
     time_s, acquired = time_s_of(spect, administration), at.moment(spect, "Acquired")
@@ -123,18 +124,26 @@ def row_of(nodes: TimePointNodes, administration: Administration) -> dict[str, C
         return Cell(text, name if name in lacking else "", column in given or not header_knows)
 
     return {
-        "acquired": cell(ACQUISITION_TIME, "" if acquired is None else f"{acquired:%Y-%m-%d %H:%M}", "acquired", acquired is not None),
-        "time_h": cell(ACQUISITION_TIME, "" if time_s is None else f"{time_s / S_PER_H:.2f}", "time_h", time_s is not None),
-        "duration_s": cell(DURATION, "" if duration_s is None else f"{duration_s:g}", "duration_s", duration_s is not None),
+        "acquired": cell(
+            ACQUISITION_TIME, "" if acquired is None else f"{acquired:%Y-%m-%d %H:%M}", "acquired", acquired is not None
+        ),
+        "time_h": cell(
+            ACQUISITION_TIME, "" if time_s is None else f"{time_s / S_PER_H:.2f}", "time_h", time_s is not None
+        ),
+        "duration_s": cell(
+            DURATION, "" if duration_s is None else f"{duration_s:g}", "duration_s", duration_s is not None
+        ),
         "unit": cell(UNIT_MISSING, unit or "", "unit", unit is not None),
-        "decay": cell(DECAY_CORRECTION, at.text(spect, "DecayReference"), "decay", bool(at.text(spect, "DecayReference"))),
+        "decay": cell(
+            DECAY_CORRECTION, at.text(spect, "DecayReference"), "decay", bool(at.text(spect, "DecayReference"))
+        ),
         "calibrated": Cell("yes" if unit == "Bq/mL" else "no"),
         "ct": Cell("none" if nodes.ct is None else nodes.ct.GetName()),
     }
 
 
 def missing_of(spect: Any, administration: Administration) -> tuple[str, ...]:
-    """What neither the files nor the user say about a time point, under the names of study.complete."""
+    """What neither the files nor the user say about a time point, by the names of study.complete."""
     from RPTDosimetryLib.study.complete import missing_of_time_point
 
     known = time_s_of(spect, administration) is not None or at.moment(spect, "Acquired") is not None
@@ -143,7 +152,7 @@ def missing_of(spect: Any, administration: Administration) -> tuple[str, ...]:
 
 
 def unit_of(spect: Any) -> str | None:
-    """ "Bq/mL", "counts", or None where nobody says."""
+    """The unit, Bq/mL or counts; None where nobody says."""
     unit = at.text(spect, UNIT)
     return unit if unit in ("Bq/mL", "counts") else None
 
@@ -372,7 +381,8 @@ def _time_point(nodes: TimePointNodes, administration: Administration) -> TimePo
     time_s = time_s_of(spect, administration)
     if time_s is not None and time_s < 0:
         raise StudyError(
-            f"{spect.GetName()} starts {-time_s / S_PER_H:.2f} h before the administration: check both dates in step Study."
+            f"{spect.GetName()} starts {-time_s / S_PER_H:.2f} h before the administration: check both dates in step "
+            "Study."
         )
     image, decay = _at_scan_time(spect, time_s, administration)
     return TimePoint(

@@ -14,7 +14,7 @@ import slicer
 import vtk
 
 from RPTDosimetryLib.bridge import attributes as at
-from RPTDosimetryLib.bridge.geometry import array_of, ras_transform, vtk_matrix
+from RPTDosimetryLib.bridge.geometry import Matrix, array_of, ras_transform, vtk_matrix
 from RPTDosimetryLib.records import Alignment
 
 _FIELDS = "Alignment"
@@ -30,7 +30,7 @@ def transform_from(alignment: Alignment, name: str, time_point: int) -> Any:
 
 def put_alignment(node: Any, alignment: Alignment) -> None:
     """Replace the matrix and the figures of a transform node."""
-    node.SetMatrixTransformToParent(vtk_matrix(np.linalg.inv(ras_transform(alignment.moving_from_fixed))))
+    node.SetMatrixTransformToParent(vtk_matrix(_inverse(ras_transform(alignment.moving_from_fixed))))
     told = {f.name: getattr(alignment, f.name) for f in fields(alignment) if f.name != "moving_from_fixed"}
     at.write(node, _FIELDS, {name: list(v) if isinstance(v, tuple) else v for name, v in told.items()})
 
@@ -41,4 +41,8 @@ def alignment_of(node: Any) -> Alignment:
     node.GetMatrixTransformToParent(matrix)
     told = at.mapping(node, _FIELDS)
     told["warnings"] = tuple(told.get("warnings", ()))
-    return Alignment(moving_from_fixed=ras_transform(np.linalg.inv(array_of(matrix))), **told)
+    return Alignment(moving_from_fixed=ras_transform(_inverse(array_of(matrix))), **told)
+
+
+def _inverse(matrix: Matrix) -> Matrix:
+    return np.linalg.inv(matrix).astype(np.float64)

@@ -46,7 +46,10 @@ LAYOUTS = {
     + _row(_SLICE.format(**_AXIAL), _SLICE.format(**_CORONAL))
     + _row(_SLICE.format(**_SAGITTAL), _THREE_D, _PLOT)
     + "</layout>",
-    COMPARE: '<layout type="vertical" split="true">' + _row(*_compared(3)) + _row(_SLICE.format(**_CORONAL), _PLOT) + "</layout>",
+    COMPARE: '<layout type="vertical" split="true">'
+    + _row(*_compared(3))
+    + _row(_SLICE.format(**_CORONAL), _PLOT)
+    + "</layout>",
     TIME_POINTS: '<layout type="vertical" split="true">' + _row(*_compared(2)) + _row(*_compared(4)[2:]) + "</layout>",
 }
 
@@ -75,7 +78,10 @@ def show_layout(layout: int) -> None:
 def show_overlay(background: Any, foreground: Any, opacity: float = 0.5, fit: bool = True) -> None:
     """One volume over another in every slice view; None leaves a layer empty."""
     slicer.util.setSliceViewerLayers(
-        background=background, foreground=foreground, foregroundOpacity=opacity if foreground is not None else 0.0, fit=fit
+        background=background,
+        foreground=foreground,
+        foregroundOpacity=opacity if foreground is not None else 0.0,
+        fit=fit,
     )
 
 

@@ -68,7 +68,9 @@ class LayoutManager:
     def sliceWidget(self, name):
         logic = self._views[name]
         return types.SimpleNamespace(
-            sliceLogic=lambda: logic, mrmlSliceNode=logic.GetSliceNode, mrmlSliceCompositeNode=logic.GetSliceCompositeNode
+            sliceLogic=lambda: logic,
+            mrmlSliceNode=logic.GetSliceNode,
+            mrmlSliceCompositeNode=logic.GetSliceCompositeNode,
         )
 
     def mrmlSliceLogics(self):

@@ -51,7 +51,9 @@ class ctkCollapsibleButton(qt.looks_like(QAbstractButton)):
         option.rect = QRect(0, 0, self.width, HEADER)
         painter.drawControl(QStyle.CE_PushButtonBevel, option)
         option.rect = QRect(6, HEADER // 2 - 5, 10, 10)
-        painter.drawPrimitive(QStyle.PE_IndicatorArrowRight if self._collapsed else QStyle.PE_IndicatorArrowDown, option)
+        painter.drawPrimitive(
+            QStyle.PE_IndicatorArrowRight if self._collapsed else QStyle.PE_IndicatorArrowDown, option
+        )
         text = QRect(22, 0, self.width - 26, HEADER)
         painter.drawItemText(text, Qt.AlignVCenter | Qt.TextShowMnemonic, self.palette, self.enabled, self.text)
 
@@ -70,7 +72,9 @@ class ctkSliderWidget(qt.looks_like(QWidget)):
         row.addWidget(self._box)
         self._box.valueChanged.connect(self._show)
         self._slider.setRange(0, 1000)
-        self._slider.sliderMoved.connect(lambda n: self._box.setValue(self.minimum + (self.maximum - self.minimum) * n / 1000))
+        self._slider.sliderMoved.connect(
+            lambda n: self._box.setValue(self.minimum + (self.maximum - self.minimum) * n / 1000)
+        )
 
     def _show(self, value):
         span = (self.maximum - self.minimum) or 1
@@ -79,10 +83,16 @@ class ctkSliderWidget(qt.looks_like(QWidget)):
 
     @staticmethod
     def _of_box(kind, name):
-        return Property(kind, lambda self: getattr(self._box, name), lambda self, value: setattr(self._box, name, value))
+        return Property(
+            kind, lambda self: getattr(self._box, name), lambda self, value: setattr(self._box, name, value)
+        )
 
 
-for _kind, _names in {float: ("value", "minimum", "maximum", "singleStep"), int: ("decimals",), str: ("suffix", "prefix")}.items():
+for _kind, _names in {
+    float: ("value", "minimum", "maximum", "singleStep"),
+    int: ("decimals",),
+    str: ("suffix", "prefix"),
+}.items():
     for _name in _names:
         _property = ctkSliderWidget._of_box(_kind, _name)
         setattr(ctkSliderWidget, _name, property(_property.fget, _property.fset))

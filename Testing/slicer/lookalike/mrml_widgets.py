@@ -70,7 +70,12 @@ class qMRMLNodeComboBox(qMRMLWidget):
         if self._scene is None:
             return
         before = self._box.currentData
-        nodes = [n for kind in self._types for n in slicer.util.getNodesByClass(kind, self._scene) if not n.GetHideFromEditors()]
+        nodes = [
+            n
+            for kind in self._types
+            for n in slicer.util.getNodesByClass(kind, self._scene)
+            if not n.GetHideFromEditors()
+        ]
         self._box.blockSignals(True)
         self._box.clear()
         if self._none:

@@ -127,7 +127,9 @@ def parameterNodeWrapper(cls):
 
     def flat():
         for name, leaf in leaves.items():
-            yield from ((f"{name}.{m}", x) for m, x in leaf._leaves.items()) if hasattr(leaf, "_is_pack") else ((name, leaf),)
+            yield from (
+                ((f"{name}.{m}", x) for m, x in leaf._leaves.items()) if hasattr(leaf, "_is_pack") else ((name, leaf),)
+            )
 
     every = dict(flat())
 
@@ -141,7 +143,11 @@ def parameterNodeWrapper(cls):
         if name not in leaves:
             raise AttributeError(f"{cls.__name__} has no parameter {name}")
         leaf = leaves[name]
-        return _PackInNode(leaf._leaves, self.parameterNode, name) if hasattr(leaf, "_is_pack") else leaf.read(self.parameterNode, name)
+        return (
+            _PackInNode(leaf._leaves, self.parameterNode, name)
+            if hasattr(leaf, "_is_pack")
+            else leaf.read(self.parameterNode, name)
+        )
 
     def assign(self, name, value):
         if name in self.__dict__:
@@ -207,7 +213,12 @@ def _tie(widget, leaf):
     limits = next((note for note in leaf.notes if isinstance(note, WithinRange)), None)
     if kind is bool and exact in (qt.QCheckBox, qt.QPushButton):
         return lambda: widget.checked, lambda v: setattr(widget, "checked", v), widget.toggled
-    if kind in (int, float) and exact in (qt.QDoubleSpinBox, ctk.ctkSliderWidget, ctk.ctkDoubleSpinBox, *((qt.QSpinBox, qt.QSlider) if kind is int else ())):
+    if kind in (int, float) and exact in (
+        qt.QDoubleSpinBox,
+        ctk.ctkSliderWidget,
+        ctk.ctkDoubleSpinBox,
+        *((qt.QSpinBox, qt.QSlider) if kind is int else ()),
+    ):
         if limits is None and exact in (ctk.ctkSliderWidget, qt.QSlider):
             raise RuntimeError("a slider needs the limits of its parameter")
         if kind is float:
@@ -225,13 +236,21 @@ def _tie(widget, leaf):
         widget.clear()
         for label in labels:
             widget.addItem(label)
-        return lambda: choices[widget.currentIndex], lambda v: setattr(widget, "currentIndex", choices.index(v)), widget.currentIndexChanged
+        return (
+            lambda: choices[widget.currentIndex],
+            lambda v: setattr(widget, "currentIndex", choices.index(v)),
+            widget.currentIndexChanged,
+        )
     if kind is str and exact is qt.QLineEdit:
         return lambda: widget.text, lambda v: v == widget.text or setattr(widget, "text", v), widget.textChanged
     if kind is str and exact is qt.QTextEdit:
-        return widget.toPlainText, lambda v: widget.setPlainText(v), widget.textChanged
+        return widget.toPlainText, widget.setPlainText, widget.textChanged
     if issubclass(kind, pathlib.PurePath) and exact is ctk.ctkPathLineEdit:
-        return lambda: kind(widget.currentPath), lambda v: setattr(widget, "currentPath", str(v)), widget.currentPathChanged
+        return (
+            lambda: kind(widget.currentPath),
+            lambda v: setattr(widget, "currentPath", str(v)),
+            widget.currentPathChanged,
+        )
     if leaf.is_node and exact is slicer.qMRMLNodeComboBox:
         return widget.currentNode, widget.setCurrentNode, widget.currentNodeChanged
     raise RuntimeError(f"Unable to create GUI connector from datatype '{kind}' to widget type '{exact}'")

@@ -26,7 +26,9 @@ class _Kind(_Meta):
     """A class whose instances include PySide6's own (isinstance(anything, qt.QWidget) holds, as in PythonQt)."""
 
     def __instancecheck__(cls, instance):
-        return isinstance(instance, cls.__dict__.get("_original", cls.__mro__[1])) or _Meta.__instancecheck__(cls, instance)
+        return isinstance(instance, cls.__dict__.get("_original", cls.__mro__[1])) or _Meta.__instancecheck__(
+            cls, instance
+        )
 
 
 def _attribute(name):
@@ -70,7 +72,10 @@ class Behaviour:
 def _signal(widget, signature):
     signature = re.sub(r"vtkMRML\w+\*", "PyObject", signature)
     found = re.fullmatch(r"(\w+)\((.*)\)", signature)
-    if not found or widget.metaObject().indexOfSignal(QtCore.QMetaObject.normalizedSignature(signature).toStdString()) < 0:
+    if (
+        not found
+        or widget.metaObject().indexOfSignal(QtCore.QMetaObject.normalizedSignature(signature).toStdString()) < 0
+    ):
         raise ValueError(f"{type(widget).__name__} has no signal {signature}")
     count = len([part for part in found[2].split(",") if part.strip()])
     signal = getattr(widget, found[1])

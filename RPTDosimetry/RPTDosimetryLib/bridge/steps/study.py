@@ -28,6 +28,7 @@ from RPTDosimetryLib.bridge.time_points import (
     remove_time_point,
     row_of,
     set_value,
+    time_s_of,
 )
 from RPTDosimetryLib.errors import StudyError
 from RPTDosimetryLib.records import Study
@@ -82,6 +83,8 @@ class StudyStep(Step):
         for number, nodes in enumerate(points, start=1):
             lacking = missing_of(nodes.spect, administration)
             told += [_("Time point {n}: the {what} is missing.").format(n=number, what=what) for what in lacking]
+            if (time_s_of(nodes.spect, administration) or 0.0) < 0:
+                told.append(_("Time point {n} is before the administration: check both dates.").format(n=number))
         if administration.nuclide is None:
             told.append(_("Choose the nuclide."))
         if administration.administered_activity_bq is None:
@@ -238,7 +241,7 @@ class StudyStep(Step):
         box.addItems([_("missing"), *choices])
         box.setCurrentIndex(choices.index(cell.text) + 1 if cell.text in choices else 0)
         box.toolTip = _("The {what} is missing: choose it.").format(what=cell.missing) if cell.missing else ""
-        box.connect("activated(int)", lambda index: index and self._set(row, column, choices[index - 1]))
+        box.connect("activated(int)", lambda index: self._set(row, column, choices[index - 1]) if index else None)
         return box
 
     def _show_scroll(self, case: Case) -> None:

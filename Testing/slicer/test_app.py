@@ -71,6 +71,9 @@ def test_time_points_side_by_side_show_each_its_own(with_sample):
         for name in views.compared_views()
     ]
     assert shown == [p.spect.GetID() for p in points]
+    assert len({p.spect.GetDisplayNode().GetWindowLevelMax() for p in points}) == 1, "one colour scale"
+    views_of = [slicer.app.layoutManager().sliceWidget(name).mrmlSliceNode() for name in views.compared_views()]
+    assert len({round(node.GetFieldOfView()[0]) for node in views_of}) == 1, "one zoom"
 
 
 def test_a_slice_with_overlay_is_drawn_in_60_ms(with_sample):

@@ -256,7 +256,7 @@ class Panel(VTKObservationMixin):
         self.message.setVisible(bool(text))
         # A frame in a colour that is readable on light and on dark themes; the words carry the meaning.
         colour = "#d9534f" if error else "#5b9bd5"
-        self.message.setStyleSheet(f"border-left: 4px solid {colour}; padding: 4px;" if text else "")
+        self.message.setStyleSheet(f"border: 2px solid {colour}; padding: 4px;" if text else "")
 
 
 def _told(state: State) -> str:

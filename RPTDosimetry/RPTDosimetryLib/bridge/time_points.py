@@ -283,8 +283,8 @@ def _require_free(node: Any) -> None:
         raise StudyError(f"{node.GetName()} belongs to the case already (as {at.role(node)}): choose another volume.")
     if node.GetParentTransformNode() is not None:
         raise StudyError(
-            f"{node.GetName()} lies under the transform {node.GetParentTransformNode().GetName()}: harden the transform "
-            "in the module Transforms, or take the volume out of it."
+            f"{node.GetName()} lies under the transform {node.GetParentTransformNode().GetName()}: harden the "
+            "transform in the module Transforms, or take the volume out of it."
         )
 
 

@@ -101,13 +101,32 @@ def compared_views() -> tuple[str, ...]:
 
 
 def show_side_by_side(volumes: Sequence[Any], under: Sequence[Any] = ()) -> None:
-    """Up to four volumes, each in its own linked view, over what lies under it (a CT)."""
+    """Up to four volumes, each in its own linked view, over what lies under it (a CT); all on one colour scale."""
     show_layout(TIME_POINTS)
+    same_scale(volumes)
     for number, view in enumerate(_COMPARED):
         volume = volumes[number] if number < len(volumes) else None
         below = under[number] if number < len(under) else None
         show_in(view, below or volume, volume if below is not None else None)
+    fit_slices()
     link_slices(True)
+
+
+def same_scale(volumes: Sequence[Any]) -> None:
+    """Show volumes of one quantity with one colour scale, from 0 to their common maximum."""
+    highest = max((float(slicer.util.arrayFromVolume(volume).max()) for volume in volumes), default=0.0)
+    for volume in volumes:
+        display = volume.GetDisplayNode()
+        if display is not None and highest > 0:
+            display.SetAutoWindowLevel(False)
+            display.SetWindowLevelMinMax(0.0, highest)
+
+
+def fit_slices() -> None:
+    """Zoom every slice view to its background volume."""
+    manager = slicer.app.layoutManager()
+    for name in () if manager is None else manager.sliceViewNames():
+        manager.sliceWidget(name).sliceLogic().FitSliceToBackground()
 
 
 def link_slices(linked: bool) -> None:

@@ -5,7 +5,7 @@ A number that may be unknown is 0 for "not known" (the box shows these words): n
 
 from typing import Annotated, Any
 
-from slicer.parameterNodeWrapper import Choice, Decimals, WithinRange, parameterPack
+from slicer.parameterNodeWrapper import Choice, WithinRange, parameterPack
 
 from RPTDosimetryLib.errors import StudyError
 from RPTDosimetryLib.units import BQ_PER_MBQ
@@ -19,7 +19,7 @@ class AdministrationParameters:
     """What was given: nuclide, activity, when (ISO 8601, empty where not known), the header's half-life."""
 
     nuclide: Annotated[str, Choice(NUCLIDES)] = ""
-    activityMbq: Annotated[float, WithinRange(0, 1e6), Decimals(2)] = 0.0
+    activityMbq: Annotated[float, WithinRange(0, 1e6)] = 0.0
     time: str = ""
     halfLifeS: Annotated[float, WithinRange(0, 1e12)] = 0.0
 

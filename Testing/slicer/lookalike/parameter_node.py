@@ -86,14 +86,17 @@ class _Leaf:
         return self.kind[text] if issubclass(self.kind, enum.Enum) else self.kind(text)
 
 
-def _leaves(cls):
+def _leaves(cls, in_pack=False):
     hints = typing.get_type_hints(cls, include_extras=True)
+    if in_pack:  # Slicer prints a warning and goes on
+        unused = [n for n, t in hints.items() if any(isinstance(x, (Decimals, SingleStep)) for x in typing.get_args(t))]
+        assert not unused, f"Decimals and SingleStep have no effect in a pack: {unused}; set them in the .ui file"
     return {n: t if getattr(t, "_is_pack", False) else _Leaf(t, cls.__dict__.get(n)) for n, t in hints.items()}
 
 
 def parameterPack(cls):
     """A group of parameters with names of their own."""
-    leaves = _leaves(cls)
+    leaves = _leaves(cls, in_pack=True)
 
     def start(self, *values, **named):
         given = dict(zip(leaves, values, strict=False)) | named

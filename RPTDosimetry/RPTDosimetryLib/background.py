@@ -102,6 +102,15 @@ def main(folder: Path, say: Callable[[str], None]) -> int:
     except DosimetryError as error:
         say(json.dumps({"error": str(error), "kind": type(error).__name__}))
         return _EXPECTED
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("RPTDosimetryLib"):
+            say(json.dumps({"defect": traceback.format_exc()}))
+            return _DEFECT
+        sentence = (
+            f"The Python package {error.name} is not installed: install it first, in Slicer with the panel's button."
+        )
+        say(json.dumps({"error": sentence, "kind": type(error).__name__}))
+        return _EXPECTED
     except MemoryError:
         say(json.dumps({"error": "There is not enough memory for this step: close other programs.", "kind": "Memory"}))
         return _EXPECTED

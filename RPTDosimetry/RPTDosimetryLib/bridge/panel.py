@@ -14,7 +14,7 @@ from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
 from RPTDosimetryLib.background import Request
-from RPTDosimetryLib.bridge import views
+from RPTDosimetryLib.bridge import dependencies, views
 from RPTDosimetryLib.bridge.case import Case
 from RPTDosimetryLib.bridge.runner import Hooks, Runner
 from RPTDosimetryLib.bridge.runner import State as JobState
@@ -88,6 +88,7 @@ class Panel(VTKObservationMixin):
             with slicer.util.tryWithErrorDisplay(_("RPT Dosimetry failed.")):
                 raise
         finally:
+            self._show_install()
             self.refresh()
         return True
 
@@ -138,6 +139,7 @@ class Panel(VTKObservationMixin):
         views.register_layouts()
         parameters = self.parameters
         self._observed = parameters
+        self._show_install()
         self._gui_tag = parameters.connectGui(self._bound_widgets())
         self.addObserver(parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self._on_parameters)
         self.refresh()
@@ -181,6 +183,7 @@ class Panel(VTKObservationMixin):
         column.setContentsMargins(0, 0, 0, 0)
         widget.setLayout(column)
         self._build_message(column)
+        self._build_install(column)
         self._build_job(column)
         for step in self.steps.values():
             header = ctk.ctkCollapsibleButton()
@@ -213,6 +216,20 @@ class Panel(VTKObservationMixin):
         self.message.setTextInteractionFlags(qt.Qt.TextSelectableByMouse | qt.Qt.TextSelectableByKeyboard)
         self.message.setVisible(False)
         column.addWidget(self.message)
+
+    def _build_install(self, column: Any) -> None:
+        """A button for the packages that Slicer does not bring along; hidden when nothing is missing."""
+        self.install_button = qt.QPushButton()
+        self.install_button.objectName = "installButton"
+        self.install_button.connect("clicked(bool)", lambda _checked: self.guard(dependencies.install))
+        column.addWidget(self.install_button)
+
+    def _show_install(self) -> None:
+        requirements, megabytes = dependencies.missing_packages()
+        self.install_button.setVisible(bool(requirements))
+        if requirements:
+            self.install_button.text = _("Install missing Python packages (about {mb} MB)").format(mb=megabytes)
+            self.install_button.toolTip = _("Steps need them: {names}").format(names=", ".join(requirements))
 
     def _build_job(self, column: Any) -> None:
         self.job = qt.QWidget()

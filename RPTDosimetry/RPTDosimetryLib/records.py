@@ -67,11 +67,15 @@ class Administration:
 
 @dataclass(frozen=True)
 class Code:
-    """What a structure is, in a coding scheme: value and scheme as in DICOM's code sequences ("10200004", "SCT")."""
+    """What a structure is, in a coding scheme: value and scheme as in DICOM's code sequences ("10200004", "SCT").
+
+    laterality is what DICOM writes as the code's modifier; None for unpaired structures, or where it is not told.
+    """
 
     value: str
     scheme: str
     meaning: str
+    laterality: Literal["left", "right"] | None = None
 
 
 @dataclass(frozen=True)

@@ -132,6 +132,7 @@ def _time_point(scan: Scan, administration: Administration) -> TimePoint:
         duration_s=scan.duration_s,
         ct=scan.ct,
         structures=scan.structures,
+        segments=scan.segments,
         labels=scan.labels,
         frame_of_reference_uid=scan.source.frame_of_reference_uid,
         decay_correction=decay_text,

@@ -69,7 +69,7 @@ def delineate(
     """
     chosen = settings or VoiSettings()
     vois = list(_structures(registered, chosen, progress, cancelled))
-    vois = _with_unique_names(vois)
+    vois = with_unique_names(vois)
     vois = [_said_where_cut(voi, registered.seen) for voi in vois]
     vois = _said_where_overlapping(vois)
     if chosen.body:
@@ -181,7 +181,8 @@ def _wanted(name: str, settings: VoiSettings) -> bool:
     return not settings.include or any(fnmatch(low, pattern.lower()) for pattern in settings.include)
 
 
-def _with_unique_names(vois: Sequence[Voi]) -> list[Voi]:
+def with_unique_names(vois: Sequence[Voi]) -> list[Voi]:
+    """A second structure of a name gets a number behind it, and that is said."""
     seen: dict[str, int] = {}
     unique = []
     for voi in vois:

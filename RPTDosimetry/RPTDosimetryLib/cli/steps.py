@@ -114,21 +114,24 @@ def dose(
 
 
 def dvh(
-    dose_map: Annotated[Path, typer.Argument(metavar="DOSE", help="Dose map [Gy].")],
-    labels: Annotated[Path, typer.Option(help="Label map on the dose grid; 0 is background.")],
+    dose_map: Annotated[Path, typer.Argument(metavar="DOSE", help="RTDOSE, or an image file in Gy.")],
+    labels: Annotated[Path, typer.Option(help="Label map on the dose grid (0 is background), RTSTRUCT or SEG.")],
     density: Annotated[Path | None, typer.Option(help="g/cm3; means are then weighted by mass.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Dose-volume histogram and dose figures of each label."""
+    """Dose-volume histogram and dose figures of each label or structure."""
     from RPTDosimetryLib.evaluation.organ_table import dvh_answer
-    from RPTDosimetryLib.study.image_files import read_image
+    from RPTDosimetryLib.study.image_files import is_image_file, read_image
+    from RPTDosimetryLib.study.read_dose import read_dose
+    from RPTDosimetryLib.vois.from_file import vois_from_file
 
-    answer = dvh_answer(
-        read_image(dose_map, "Gy"), read_image(labels, "1"), read_image(density, "g/cm3") if density else None
-    )
+    gy = read_dose(dose_map)
+    volumes = read_image(labels, "1") if is_image_file(labels) else vois_from_file(labels, gy.grid)
+    answer = dvh_answer(gy, volumes, read_image(density, "g/cm3") if density else None)
     if as_json:
         print_json(answer)
     else:
+        print_warnings(answer["warnings"])
         print(f"Dose in {answer['unit']}, means weighted by {answer['mean_weighting']}")
         columns = ("name", "volume_ml", "mass_g", "mean_gy", "mean_plain_gy", "d98_gy", "d50_gy", "d2_gy", "maximum_gy")
         print(rows_text(columns, answer["volumes"]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -116,30 +116,45 @@ def dose_summary(
 
 
 def dvh_answer(
-    dose: Image, labels: Image, density: Image | None = None, names: Mapping[int, str] | None = None
+    dose: Image,
+    volumes: Image | Sequence[Voi],
+    density: Image | None = None,
+    names: Mapping[int, str] | None = None,
 ) -> dict[str, Any]:
-    """Dose figures and DVH of every label above 0, as plain numbers for JSON.
+    """Dose figures and DVH of every label above 0, or of every volume of interest, as plain numbers for JSON.
 
     mean_gy is mass-weighted where a density map is given (mean_weighting says so); air by that density (below the
     lung's HU) then counts in volume_ml and air_ml only, as no engine gives it a dose. Raises GridMismatchError on
     different grids, VoiError when no label is set or one holds only air, EvaluationError for labels that are not whole
     numbers.
     """
-    require_same_grid(dose.grid, labels.grid, "Dose and labels")
+    masks = _label_masks(dose, volumes, names or {}) if isinstance(volumes, Image) else _voi_masks(dose, volumes)
     if density is not None:
         require_same_grid(dose.grid, density.grid, "Dose and density")
+    return {
+        "unit": "Gy",
+        "mean_weighting": "voxel volume (no density given)" if density is None else "voxel mass",
+        "bins": "cumulative: fraction of the volume with at least dose_gy; differential: fraction per Gy between edges",
+        "volumes": [_label_answer(dose, mask, density, number, name) for number, name, mask in masks],
+        "warnings": [] if isinstance(volumes, Image) else [text for voi in volumes for text in voi.warnings],
+    }
+
+
+def _label_masks(dose: Image, labels: Image, names: Mapping[int, str]) -> Iterator[tuple[int, str, NDArray[np.bool_]]]:
+    require_same_grid(dose.grid, labels.grid, "Dose and labels")
     numbers = np.unique(labels.voxels)
     if not np.array_equal(numbers, np.round(numbers)) or numbers[0] < 0:
         raise EvaluationError("The label map holds values that are not whole numbers from 0 up. Give a label map.")
     chosen = [int(n) for n in numbers if n > 0]
     if not chosen:
         raise VoiError("The label map holds no label above 0: no volume to evaluate.")
-    return {
-        "unit": "Gy",
-        "mean_weighting": "voxel volume (no density given)" if density is None else "voxel mass",
-        "bins": "cumulative: fraction of the volume with at least dose_gy; differential: fraction per Gy between edges",
-        "volumes": [_label_answer(dose, labels.voxels == n, density, n, (names or {}).get(n, str(n))) for n in chosen],
-    }
+    return ((n, names.get(n, str(n)), labels.voxels == n) for n in chosen)
+
+
+def _voi_masks(dose: Image, vois: Sequence[Voi]) -> Iterator[tuple[int, str, NDArray[np.bool_]]]:
+    for voi in vois:
+        require_same_grid(dose.grid, voi.grid, f"Dose and the mask of {voi.name}")
+    return ((number, voi.name, voi.mask) for number, voi in enumerate(vois, start=1))
 
 
 def _label_answer(dose: Image, mask: NDArray[np.bool_], density: Image | None, label: int, name: str) -> dict[str, Any]:

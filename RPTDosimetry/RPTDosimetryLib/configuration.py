@@ -12,8 +12,10 @@ from typing import Any, get_args, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
+from RPTDosimetryLib.calibration.settings import CalibrationSettings
 from RPTDosimetryLib.dose.engine import DoseSettings, engine_names
 from RPTDosimetryLib.errors import ConfigurationError
+from RPTDosimetryLib.registration.beds import BedSettings
 from RPTDosimetryLib.registration.patient_map import DensitySettings
 from RPTDosimetryLib.registration.rigid import RegistrationSettings
 from RPTDosimetryLib.study.given import StudyGiven
@@ -27,6 +29,8 @@ class RunSettings:
     """One section of run.toml a field; each room documents its own record."""
 
     study: StudyGiven = field(default_factory=StudyGiven)
+    calibration: CalibrationSettings = field(default_factory=CalibrationSettings)
+    beds: BedSettings = field(default_factory=BedSettings)
     registration: RegistrationSettings = field(default_factory=RegistrationSettings)
     density: DensitySettings = field(default_factory=DensitySettings)
     vois: VoiSettings = field(default_factory=VoiSettings)

@@ -25,6 +25,7 @@ from RPTDosimetryLib.study.dicom_files import (
 from RPTDosimetryLib.study.dicom_seg import read_seg
 from RPTDosimetryLib.study.dicom_spect import read_nm, read_pt, why_not_spect
 from RPTDosimetryLib.study.image_files import is_image_file
+from RPTDosimetryLib.study.join_cts import joined_cts
 from RPTDosimetryLib.study.order import in_order
 from RPTDosimetryLib.study.pairing import attach_cts, attach_structures
 from RPTDosimetryLib.study.read_ct import is_localizer, read_ct_series
@@ -68,12 +69,13 @@ def read_dicom_study(
     cts = tuple(_decoded(series, lambda files: read_ct_series(files, root)) for series in used[CT])
     structures = tuple(_decoded(series, lambda files: read_rtstruct(files[0], root)) for series in used[RTSTRUCT])
     segments = tuple(_decoded(series, lambda files: read_seg(files[0], root)) for series in used[SEG])
-    scans, ct_notes = attach_cts(scans, cts, choose_cts(scans))
+    whole_cts, join_notes = joined_cts(cts)
+    scans, ct_notes = attach_cts(scans, whole_cts, choose_cts(scans))
     scans, structure_notes = attach_structures(scans, (*structures, *segments), cts)
     return FoundStudy(
         scans=tuple(replace(scan, warnings=tuple(w for w in scan.warnings if w)) for scan in scans),
         patient_id=patient,
-        warnings=(*notes, *ct_notes, *structure_notes),
+        warnings=(*notes, *join_notes, *ct_notes, *structure_notes),
     )
 
 

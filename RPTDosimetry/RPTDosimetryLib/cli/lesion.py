@@ -17,7 +17,8 @@ Box = tuple[float, float, float, float, float, float]
 
 def add_to(app: typer.Typer) -> None:
     """Register the verbs."""
-    app.command()(lesion)
+    for verb in (lesion, review):
+        app.command()(verb)
 
 
 def lesion(
@@ -68,3 +69,22 @@ def lesion(
         f"  maximum {drawn.maximum_bq_per_ml:.4g}, mean {drawn.mean_bq_per_ml:.4g} Bq/mL, centroid "
         f"({', '.join(f'{v:.1f}' for v in drawn.centroid_mm)}) mm LPS; mask in {out}"
     )
+
+
+def review(
+    results: Annotated[Path, typer.Argument(help="Folder of a run's results.")],
+    voi: Annotated[str, typer.Option(help="Name of the volume that is accepted, as in the table.")],
+    by: Annotated[str, typer.Option(help="Who accepts it.")],
+    comment: Annotated[str, typer.Option(help="Anything to add.")] = "",
+    file: Annotated[Path | None, typer.Option(help="The reviews; left out: reviews.json in the folder.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Accept a contour: who and when, for this contour only; a run takes the file by the setting vois.reviews."""
+    from RPTDosimetryLib.vois.review import accept_result
+
+    where = file or results / "reviews.json"
+    given = accept_result(results / "provenance.json", voi, where, by, comment)
+    if as_json:
+        print_json({"voi": voi, "review": given, "file": where})
+    else:
+        print(f"{voi}: accepted by {given.reviewer} at {given.time.isoformat()}, in {where}")

@@ -19,8 +19,8 @@ def inside_steepest_edge(search: Search) -> tuple[NDArray[np.bool_], float]:
     """(region, background [Bq/mL]) bounded by the ridge of |∇A|, central differences in mm.
 
     Flooded from two markers: the voxels around the maximum above background + 75 % of (maximum − background), and all
-    that lies outside the box or beyond the reach; background is the median of the latter. The blurred edge of a large
-    object is steepest at its true place; an object smaller than the resolution looks larger, as under any edge method.
+    that lies outside the box or beyond the reach; background is the median of the latter. A ball of radius R blurred
+    by σ is steepest near R − σ²/R: at its edge when large, inside it when small against the resolution.
     Watershed: scikit-image (Beucher and Meyer 1993). Raises VoiError without anything outside, or without contrast.
     """
     from skimage.segmentation import watershed

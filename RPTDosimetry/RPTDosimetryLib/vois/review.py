@@ -68,18 +68,39 @@ def write_reviews(reviews: Mapping[str, Recorded], file: Path) -> None:
 
 
 def accept(voi: Voi, reviewer: str, file: Path, comment: str = "", time: datetime | None = None) -> Voi:
-    """Record that a person accepts a contour as it is now, and return it with that review.
+    """Record that a person accepts a contour as it is now, and return it with that review. Raises as accept_mask."""
+    return replace(voi, review=accept_mask(voi.name, mask_sha256(voi), file, Review(reviewer, time or _now(), comment)))
 
-    Raises VoiError without a name, or for a time without its zone.
+
+def accept_mask(name: str, sha256: str, file: Path, review: Review) -> Review:
+    """Record a review of the contour with that checksum, in place of an earlier one.
+
+    Raises VoiError without a reviewer, or for a time without its zone; ReportError.
     """
-    if not reviewer.strip():
-        raise VoiError(f"{voi.name}: a review needs the name of the person who gives it.")
-    when = time or datetime.now(UTC).replace(microsecond=0)
-    if when.tzinfo is None:
-        raise VoiError(f"{voi.name}: the time of a review needs its time zone, as in {when.isoformat()}+00:00.")
-    review = Review(reviewer.strip(), when, comment)
-    write_reviews({**read_reviews(file), voi.name: Recorded(review, mask_sha256(voi))}, file)
-    return replace(voi, review=review)
+    if not review.reviewer.strip():
+        raise VoiError(f"{name}: a review needs the name of the person who gives it.")
+    if review.time.tzinfo is None:
+        raise VoiError(f"{name}: the time of a review needs its time zone, as in {review.time.isoformat()}+00:00.")
+    review = replace(review, reviewer=review.reviewer.strip())
+    write_reviews({**read_reviews(file), name: Recorded(review, sha256)}, file)
+    return review
+
+
+def accept_result(provenance: Path, name: str, file: Path, reviewer: str, comment: str = "") -> Review:
+    """Record a review of a contour of finished results, by the checksum that their provenance holds.
+
+    Raises VoiError: no such record, no such volume in it, no checksums; as accept_mask.
+    """
+    try:
+        vois = json.loads(provenance.read_text(encoding="utf-8"))["steps"]["vois"]
+        known = {voi["name"]: voi.get("mask_sha256") for voi in vois}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise VoiError(f"{provenance} is not the provenance of a run. Give the folder of its results.") from error
+    if name not in known:
+        raise VoiError(f"{provenance}: no volume is called {name!r}. It has {', '.join(known)}.")
+    if not known[name]:
+        raise VoiError(f"{provenance} holds no checksum of {name}: run again, then review the new results.")
+    return accept_mask(name, known[name], file, Review(reviewer, _now(), comment))
 
 
 def with_reviews(vois: Sequence[Voi], file: Path) -> tuple[Voi, ...]:
@@ -95,6 +116,10 @@ def reviews_of_nothing(vois: Sequence[Voi], file: Path) -> tuple[str, ...]:
         f"{file.name} holds a review of {name}, which is not among the volumes." for name in sorted(read_reviews(file))
         if name not in names
     )  # fmt: skip
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
 
 
 def _with_review(voi: Voi, entry: Recorded | None) -> Voi:

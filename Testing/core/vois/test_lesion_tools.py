@@ -229,3 +229,12 @@ def test_counts_and_nan_are_refused():
 def test_a_tool_that_cannot_be_meant_is_refused(given, error):
     with pytest.raises(ConfigurationError, match=error):
         LesionTool("l", **given)
+
+
+@pytest.mark.parametrize(("radius_mm", "sigma_mm"), [(8.0, 4.0), (14.0, 6.0), (22.0, 7.0)])
+def test_the_gradient_edge_is_where_the_analytic_profile_is_steepest(radius_mm, sigma_mm):
+    r_mm = np.linspace(0.5, 50.0, 20000)
+    steepest_mm = r_mm[np.argmin(np.gradient(blurred_sphere(r_mm, radius_mm, sigma_mm), r_mm))]
+    drawn = draw_lesion(image_of(radius_mm, sigma_mm), at_origin("gradient"))
+    assert radius_of(drawn.voi.volume_ml) == pytest.approx(steepest_mm, abs=SPACING_MM / 8)
+    assert steepest_mm == pytest.approx(radius_mm - sigma_mm**2 / radius_mm, abs=0.85)

@@ -144,13 +144,32 @@ class Study:
 
 
 @dataclass(frozen=True)
+class Deformation:
+    """u(x): a smooth displacement (z, y, x, 3) of points of the reference, LPS [mm], linear between voxels, 0 outside.
+
+    The outermost voxels hold 0, so that u has no step. It acts before the matrix: T(x) = M·(x + u(x)).
+    """
+
+    displacement_mm: NDArray[np.float32] = field(metadata={"in_record": False})
+    grid: Grid
+
+    def __post_init__(self) -> None:
+        if self.displacement_mm.shape != (*self.grid.shape_zyx, 3):
+            raise GridMismatchError(
+                f"Displacements of shape {self.displacement_mm.shape} do not fit a grid of {self.grid.shape_zyx} × 3."
+            )
+
+
+@dataclass(frozen=True)
 class Alignment:
     """How one time point was brought onto the reference, and how well.
 
-    moving_from_fixed: 4×4, points of the reference into the time point's own space (LPS, mm; SimpleITK's direction).
-    Mutual information is in nats over the reference's body; displacement_mm is its mean over the body. rescaled_by is
-    the factor that restored the total activity after interpolation; cut_fraction is the share of the time point's
-    activity that falls outside the reference grid and is lost.
+    T(x) = M·(x + u(x)) takes points of the reference into the time point's own space (LPS, mm; SimpleITK's direction):
+    M is moving_from_fixed (4×4), u the deformation (None: 0). Mutual information [nats] and correlation are over the
+    reference's body, of the SPECT images or, where through is "ct", of the CTs; displacement_mm is its mean over the
+    body, rotation_deg that of M. volume_change: lowest and highest det ∂T/∂x in the body (1 = volume kept).
+    rescaled_by is the factor that restored the total activity after interpolation; cut_fraction is the share of the
+    time point's activity that falls outside the reference grid and is lost. source: "search", or the transform's file.
     """
 
     moving_from_fixed: NDArray[np.float64]
@@ -164,6 +183,10 @@ class Alignment:
     rescaled_by: float = 1.0
     cut_fraction: float = 0.0
     warnings: tuple[str, ...] = ()
+    deformation: Deformation | None = None
+    through: str = "spect"
+    source: str = "search"
+    volume_change: tuple[float, float] = (1.0, 1.0)
 
 
 @dataclass(frozen=True)

@@ -61,9 +61,13 @@ def provenance_record(
 
 
 def as_json(value: Any) -> Any:
-    """Records, arrays, paths and times as what JSON can hold; a non-finite number becomes null."""
+    """Records, arrays, paths and times as what JSON can hold; a non-finite number becomes null.
+
+    Fields whose metadata say in_record=False (voxels too many to print) are left out.
+    """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: as_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        told = [f for f in dataclasses.fields(value) if f.metadata.get("in_record", True)]
+        return {f.name: as_json(getattr(value, f.name)) for f in told}
     if isinstance(value, Mapping):
         return {str(key): as_json(item) for key, item in value.items()}
     if isinstance(value, (np.ndarray, np.generic)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, ClassVar, Final, Literal
 
 import numpy as np
@@ -140,8 +141,8 @@ def join_images(beds: list[Image]) -> JoinedImage:
     found = float(amount.sum()) * grid.voxel_volume_ml
     if found > 0:
         amount *= total / found
-    overlaps = tuple(overlap_mm(a.grid, b.grid) for a, b in zip(rest, rest[1:], strict=False))
-    steps = tuple(_step(a, b) for a, b in zip(rest, rest[1:], strict=False))
+    overlaps = tuple(overlap_mm(a.grid, b.grid) for a, b in pairwise(rest))
+    steps = tuple(_step(a, b) for a, b in pairwise(rest))
     return JoinedImage(Image(amount.astype(np.float32), grid, beds[0].unit), steps, overlaps)
 
 
@@ -243,7 +244,7 @@ def _not_joined(study: Study, settings: BedSettings, groups: tuple[tuple[int, ..
     if settings.join != "auto":
         return ()
     notes = []
-    for before, after in zip(groups, groups[1:], strict=False):
+    for before, after in pairwise(groups):
         a, b = before[-1], after[0]
         first, second = study.time_points[a], study.time_points[b]
         if not _close_in_time(first, second, settings):
@@ -263,7 +264,7 @@ def _not_joined(study: Study, settings: BedSettings, groups: tuple[tuple[int, ..
 
 def _require_joinable(beds: list[Image]) -> None:
     """``beds`` sorted along the slice axis."""
-    for lower, upper in zip(beds, beds[1:], strict=False):
+    for lower, upper in pairwise(beds):
         if not lower.grid.aligned_with(upper.grid):
             raise RegistrationError("their slices are turned against each other. Reconstruct them with the same axes.")
         gap_mm = -overlap_mm(lower.grid, upper.grid)
@@ -315,7 +316,7 @@ def _slice_centres_mm(grid: Grid, axis_of: Grid) -> NDArray[np.float64]:
 
 
 def _step(lower: Image, upper: Image) -> float | None:
-    """Activity of the upper over the lower bed within their overlap, minus 1; None where there is nothing to compare."""
+    """Activity of the upper over the lower bed within their overlap, minus 1; None without anything to compare."""
     seen = coverage(upper.grid, lower.grid)
     below = float((lower.voxels * seen).sum(dtype=np.float64))
     above = float(resample_mean(upper.voxels, upper.grid, lower.grid).sum(dtype=np.float64))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ def joined_cts(cts: tuple[CtScan, ...]) -> tuple[tuple[CtScan, ...], tuple[str, 
     """CT series with neighbours joined, and notes. The others stay as they are.
 
     Joined: same frame of reference, starts within an hour, same in-plane grid and slice distance, following one another
-    along the slices (see z_ranges.py). Several reconstructions of one place are told apart by the size of their voxels, or not joined.
+    along the slices (see z_ranges.py). Reconstructions of one place are told apart by their voxel size, or not joined.
     """
     frames: dict[str, list[CtScan]] = defaultdict(list)
     for ct in cts:
@@ -51,7 +52,7 @@ def joined_ct_images(images: list[Image]) -> tuple[Image | None, str]:
     """
     axis = images[0].grid
     rest = sorted(images, key=lambda image: along_slices_mm(image.grid, axis))
-    for lower, upper in zip(rest, rest[1:], strict=False):
+    for lower, upper in pairwise(rest):
         reason = _why_not(lower.grid, upper.grid)
         if reason:
             return None, reason
@@ -60,7 +61,7 @@ def joined_ct_images(images: list[Image]) -> tuple[Image | None, str]:
     bottom_mm = along_slices_mm(lowest)[0]
     count = int(np.floor((top_mm - bottom_mm) / lowest.spacing_mm[2] + 0.02))
     grid = Grid((count, *lowest.shape_zyx[1:]), lowest.spacing_mm, lowest.origin_mm, lowest.direction)
-    at_mm = bottom_mm + lowest.spacing_mm[2] * (np.arange(count) + 0.5)
+    at_mm = np.asarray(bottom_mm + lowest.spacing_mm[2] * (np.arange(count) + 0.5), dtype=np.float64)
     voxels = np.zeros(grid.shape_zyx, dtype=np.float32)
     below_mm = bottom_mm
     for image in rest:
@@ -68,8 +69,8 @@ def joined_ct_images(images: list[Image]) -> tuple[Image | None, str]:
         # The new image takes over linearly across its overlap with all below it.
         new = _at(image, at_mm, low_mm)
         share = np.clip((at_mm - low_mm) / max(below_mm - low_mm, 1e-9), 0.0, 1.0) * (at_mm < high_mm)
-        share = np.where(at_mm >= low_mm, share, 0.0).astype(np.float32)[:, None, None]
-        voxels += share * (new - voxels)
+        part = np.where(at_mm >= low_mm, share, 0.0).astype(np.float32)[:, None, None]
+        voxels += part * (new - voxels)
         below_mm = high_mm
     return Image(voxels, grid, images[0].unit), ""
 
@@ -106,7 +107,7 @@ def _by_visit(cts: list[CtScan]) -> list[list[CtScan]]:
         return groups
     timed.sort(key=lambda ct: seconds_between(first, ct.acquired or first))
     visits = [[timed[0]]]
-    for before, ct in zip(timed, timed[1:], strict=False):
+    for before, ct in pairwise(timed):
         apart_s = seconds_between(before.acquired or first, ct.acquired or first)
         if apart_s <= LONGEST_APART_S:
             visits[-1].append(ct)

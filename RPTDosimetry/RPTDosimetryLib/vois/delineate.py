@@ -1,4 +1,4 @@
-"""Volumes of interest of a registered study: contours and label maps as masks on the dose grid."""
+"""Volumes of interest of a registered study: contours, segments and label maps as masks on the dose grid."""
 
 from __future__ import annotations
 
@@ -14,20 +14,25 @@ from numpy.typing import NDArray
 from RPTDosimetryLib.errors import CancelledError, ConfigurationError, VoiError
 from RPTDosimetryLib.grid import Grid
 from RPTDosimetryLib.records import (
+    Alignment,
     Cancelled,
     Contours,
     Image,
     PatientMap,
     Progress,
     RegisteredStudy,
+    Segment,
     Voi,
     never,
     silent,
 )
-from RPTDosimetryLib.registration.carry_over import contours_on_reference, labels_on_reference
+from RPTDosimetryLib.registration.carry_over import contours_on_reference, labels_on_reference, segment_on_reference
+from RPTDosimetryLib.registration.point_map import PointMap
 from RPTDosimetryLib.vois.body import body_voi
-from RPTDosimetryLib.vois.contours import draw_contours, mask_of_same_volume
+from RPTDosimetryLib.vois.contours import draw_contours, mask_of_same_volume, segment_of
 from RPTDosimetryLib.vois.label_map import label_volumes_ml, labels_on
+from RPTDosimetryLib.vois.names import code_of, is_lesion_code
+from RPTDosimetryLib.vois.segment import voi_from_segment
 
 Kind = Literal["organ", "lesion", "region"]
 #: Names that clinics give to lesions; digits and punctuation count as spaces, case does not count.
@@ -45,7 +50,8 @@ class VoiSettings:
 
     lesion_pattern: regular expression that makes a structure a lesion, searched in its name with digits and punctuation
     as spaces, in lower case. body: add the whole body as a VOI. structures_from: number of the time point (from 1)
-    whose contours or labels are used; None takes the reference's, or the first that has any, moved by its registration.
+    whose contours, segments or labels are used; None takes the reference's, or the first that has any, moved by its
+    registration.
     """
 
     include: tuple[str, ...] = ()
@@ -64,8 +70,9 @@ def delineate(
 ) -> tuple[Voi, ...]:
     """Every structure as a mask on the dose grid; overlaps are allowed and said in the VOIs' warnings.
 
-    Contours and labels keep their volume to half a voxel (see contours.py and label_map.py). Raises
-    VoiError when a structure is empty on the grid or lies outside it.
+    Contours, segments and labels keep their volume to half a voxel (see contours.py, segment.py and label_map.py), and
+    carry a standard code where the file gives one or the name is known (names.py). Raises VoiError when a structure is
+    empty on the grid or lies outside it.
     """
     chosen = settings or VoiSettings()
     vois = list(_structures(registered, chosen, progress, cancelled))
@@ -73,7 +80,8 @@ def delineate(
     vois = [_said_where_cut(voi, registered.seen) for voi in vois]
     vois = _said_where_overlapping(vois)
     if chosen.body:
-        vois.append(body_voi(patient, registered.seen))
+        body = body_voi(patient, registered.seen)
+        vois.append(replace(body, code=code_of(body.name)))
     progress(1.0, f"{len(vois)} volumes of interest")
     return tuple(vois)
 
@@ -85,6 +93,13 @@ def kind_of(name: str, lesion_pattern: str = LESION_PATTERN) -> Kind:
         return "lesion" if re.search(lesion_pattern, words) else "organ"
     except re.error as error:
         raise ConfigurationError(f"vois.lesion_pattern is not a regular expression ({error}).") from error
+
+
+def kind_of_segment(segment: Segment, lesion_pattern: str = LESION_PATTERN) -> Kind:
+    """Lesion when its code is one of a lesion, or its name says so."""
+    if segment.code is not None and is_lesion_code(segment.code):
+        return "lesion"
+    return kind_of(segment.name, lesion_pattern)
 
 
 def voi_from_contours(contours: Contours, grid: Grid, source: str, kind: Kind) -> Voi:
@@ -108,7 +123,7 @@ def voi_from_contours(contours: Contours, grid: Grid, source: str, kind: Kind) -
             f"{contours.name}: {100 * drawn.outside_fraction:.1f} % of its volume lies outside the image and is left "
             "out."
         )
-    return Voi(contours.name, mask, grid, kind, source, tuple(warnings))
+    return Voi(contours.name, mask, grid, kind, source, tuple(warnings), code_of(contours.name))
 
 
 def vois_from_labels(
@@ -127,7 +142,7 @@ def vois_from_labels(
             raise VoiError(
                 f"{source}: label {number} ({name}) is empty on the dose grid ({where}). Exclude it, or check the map."
             )
-        voi = Voi(name, mask, grid, kind_of(name, lesion_pattern), source)
+        voi = Voi(name, mask, grid, kind_of(name, lesion_pattern), source, code=code_of(name))
         change = voi.volume_ml / volumes_ml[number] - 1.0
         if abs(change) > LOST_VOLUME:
             text = f"{name}: resampling the label map changes its volume by {100 * change:+.0f} %."
@@ -145,14 +160,20 @@ def _structures(
     point = registered.study.time_points[number]
     alignment = registered.alignments[number]
     note = "" if number == registered.reference_index else ", moved with its SPECT"
-    wanted = [c for c in point.structures if _wanted(c.name, settings)]
-    for done, contours in enumerate(wanted):
+    where = f"of time point {number + 1}{note}"
+    drawn: tuple[Contours | Segment, ...] = (*point.structures, *point.segments)
+    wanted = [structure for structure in drawn if _wanted(structure.name, settings)]
+    for done, structure in enumerate(wanted):
         if cancelled():
             raise CancelledError("Delineation was stopped.")
-        progress(done / (len(wanted) + 1), f"Drawing {contours.name}")
-        moved = contours_on_reference(contours, alignment)
-        kind = kind_of(contours.name, settings.lesion_pattern)
-        yield voi_from_contours(moved, registered.grid, f"contours of time point {number + 1}{note}", kind)
+        progress(done / (len(wanted) + 1), f"Drawing {structure.name}")
+        if isinstance(structure, Contours):
+            kind = kind_of(structure.name, settings.lesion_pattern)
+            yield _voi_moved(structure, alignment, registered.grid, f"contours {where}", kind)
+        else:
+            kind = kind_of_segment(structure, settings.lesion_pattern)
+            moved = segment_on_reference(structure, alignment)
+            yield voi_from_segment(moved, registered.grid, f"segments {where}", kind)
     if point.labels is not None:
         labels = labels_on_reference(point.labels, alignment)
         present = label_volumes_ml(labels)
@@ -160,8 +181,16 @@ def _structures(
             raise VoiError(f"The label map of time point {number + 1} is empty: no label above 0. Check the drawing.")
         names = {n: registered.study.label_names.get(n, f"label {n}") for n in present}
         names = {n: name for n, name in names.items() if _wanted(name, settings)}
-        source = f"label map of time point {number + 1}{note}"
-        yield from vois_from_labels(labels, names, registered.grid, source, settings.lesion_pattern)
+        yield from vois_from_labels(labels, names, registered.grid, f"label map {where}", settings.lesion_pattern)
+
+
+def _voi_moved(contours: Contours, alignment: Alignment, grid: Grid, source: str, kind: Kind) -> Voi:
+    """Contours drawn where the reference lies. A deformation bends their planes: then they are filled first."""
+    if PointMap.of(alignment).deformation is None:
+        return voi_from_contours(contours_on_reference(contours, alignment), grid, source, kind)
+    filled, warnings = segment_of(contours, grid)
+    voi = voi_from_segment(segment_on_reference(filled, alignment), grid, source, kind)
+    return replace(voi, warnings=(*warnings, *voi.warnings))
 
 
 def _source_time_point(registered: RegisteredStudy, settings: VoiSettings) -> int | None:
@@ -171,7 +200,7 @@ def _source_time_point(registered: RegisteredStudy, settings: VoiSettings) -> in
             raise ConfigurationError(f"vois.structures_from = {settings.structures_from}: the study has {len(points)}.")
         return settings.structures_from - 1
     order = [registered.reference_index, *range(len(points))]
-    return next((n for n in order if points[n].structures or points[n].labels is not None), None)
+    return next((n for n in order if points[n].structures or points[n].segments or points[n].labels is not None), None)
 
 
 def _wanted(name: str, settings: VoiSettings) -> bool:

@@ -12,7 +12,13 @@ from RPTDosimetryLib.study.dicom_files import RTSTRUCT, SEGMENTATIONS, DicomFile
 from RPTDosimetryLib.study.dicom_seg import read_seg
 from RPTDosimetryLib.study.image_files import ENDINGS, is_image_file, read_image
 from RPTDosimetryLib.study.rtstruct import read_rtstruct
-from RPTDosimetryLib.vois.delineate import kind_of, voi_from_contours, vois_from_labels, with_unique_names
+from RPTDosimetryLib.vois.delineate import (
+    kind_of,
+    kind_of_segment,
+    voi_from_contours,
+    vois_from_labels,
+    with_unique_names,
+)
 from RPTDosimetryLib.vois.label_map import label_volumes_ml
 from RPTDosimetryLib.vois.segment import voi_from_segment
 
@@ -60,7 +66,7 @@ def _from_dicom(path: Path, grid: Grid) -> tuple[list[Voi], tuple[str, ...]]:
             return with_unique_names(drawn), structures.warnings
         segments = read_seg(file, path.parent)
     return with_unique_names(
-        [voi_from_segment(s, grid, path.name, kind_of(s.name)) for s in segments.segments]
+        [voi_from_segment(s, grid, path.name, kind_of_segment(s)) for s in segments.segments]
     ), segments.warnings
 
 

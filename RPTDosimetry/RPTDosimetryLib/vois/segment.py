@@ -11,6 +11,7 @@ from RPTDosimetryLib.errors import VoiError
 from RPTDosimetryLib.grid import Grid
 from RPTDosimetryLib.records import Segment, Voi
 from RPTDosimetryLib.vois.contours import mask_of_same_volume
+from RPTDosimetryLib.vois.names import code_of
 from RPTDosimetryLib.vois.share import share_on
 
 #: Share of a segment outside the image, and change of its volume, from which it is said.
@@ -39,7 +40,7 @@ def voi_from_segment(segment: Segment, grid: Grid, source: str, kind: Literal["o
             f"{source}: segment {segment.name} holds {own_ml:.2g} mL, less than half a voxel of the dose grid "
             f"({grid.voxel_volume_ml:.2g} mL): its mask is empty. Exclude it, or use a finer grid."
         )
-    voi = Voi(segment.name, mask, grid, kind, source, code=segment.code)
+    voi = Voi(segment.name, mask, grid, kind, source, code=segment.code or code_of(segment.name))
     return _said(voi, own_ml, outside)
 
 

@@ -14,7 +14,7 @@ LIBRARY = MODULE / "RPTDosimetryLib"
 ROOMS = [
     *("errors", "units", "grid", "records", "files", "physics", "transport", "study", "virtual_patient"),
     *("calibration", "registration", "vois", "tia", "dose", "evaluation", "radiobiology", "uncertainty"),
-    *("learning", "prediction", "report", "configuration", "pipeline", "validation", "demo", "cli", "bridge"),
+    *("learning", "prediction", "report", "configuration", "pipeline", "replay", "validation", "demo", "cli", "bridge"),
 ]
 SLICER_PACKAGES = {"slicer", "qt", "ctk", "vtk", "sitkUtils"}
 SCRIPTS = sorted(LIBRARY.rglob("*.py"))

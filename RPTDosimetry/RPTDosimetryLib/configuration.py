@@ -80,6 +80,8 @@ def _require_names(settings: RunSettings, where: str) -> None:
         "tia.model": (settings.tia.model, ("auto", *model_names())),
         "tia.voi_model": (settings.tia.voi_model, ("auto", *model_names())),
     }
+    for kind in ("organ", "lesion", "region"):
+        choices[f"tia.{kind}_model"] = (settings.tia.model_for(kind), ("auto", *model_names()))
     for key, (name, known) in choices.items():
         if name not in known:
             raise ConfigurationError(f"{where}: {key} = {name!r}: choose one of {', '.join(known)}.")

@@ -263,6 +263,8 @@ class KineticFit:
     extrapolated_fraction: float
     activity_bq_at: Callable[[NDArray[np.float64]], NDArray[np.float64]]
     tia_se_bq_s: float | None = None
+    bootstrap_se_bq_s: float | None = None
+    tia_interval_bq_s: tuple[float, float] | None = None  # the central 95 % of a bootstrap
     parameter_se: Mapping[str, float] = field(default_factory=dict)
     aicc: float | None = None
     warnings: tuple[str, ...] = ()
@@ -321,3 +323,25 @@ class DoseMap:
     standard_error: Image | None = None
     warnings: tuple[str, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DoseRateMap:
+    """Absorbed dose rate [Gy/s] per voxel at the time of one scan, with what made it."""
+
+    image: Image
+    engine: str
+    method: str
+    nuclide: str
+    warnings: tuple[str, ...] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DoseRateSeries:
+    """Absorbed dose rate maps of one therapy cycle on ONE grid, in the order of their times since administration."""
+
+    rates: tuple[DoseRateMap, ...]
+    time_s: NDArray[np.float64]
+    nuclide: str
+    lambda_phys_per_s: float

@@ -67,11 +67,15 @@ def curve(
     tail: Annotated[str, typer.Option(help="Of the trapezoid: physical, last_two_points or voi_lambda.")] = "physical",
     population_half_life_h: Annotated[float | None, typer.Option(help="Effective half-life that madsen takes.")] = None,
     scan_time_h: Annotated[float | None, typer.Option(help="The scan that a single-time-point model uses.")] = None,
+    kind: Annotated[str, typer.Option(help="organ, lesion or region: whose default model auto takes.")] = "organ",
+    bootstrap: Annotated[int, typer.Option(help="Replicates of a bootstrap of the integral; 0 for none.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 1,
     as_json: Json = False,
 ) -> None:
-    """Time-integrated activity of one curve."""
+    """Time-integrated activity of one curve, with what fewer scans would have given beside it."""
+    from RPTDosimetryLib.tia.bootstrap import BootstrapSettings
     from RPTDosimetryLib.tia.curve_file import curve_answer, curve_table, read_curve
-    from RPTDosimetryLib.tia.settings import FitSettings
+    from RPTDosimetryLib.tia.settings import FitSettings, voi_kind
 
     settings = FitSettings(
         weighting=weighting,  # type: ignore[arg-type]  # FitSettings refuses other words itself
@@ -79,7 +83,8 @@ def curve(
         population_half_life_h=population_half_life_h,
         scan_time_h=scan_time_h,
     )
-    answer = curve_answer(read_curve(curve_file), model, settings)
+    how = BootstrapSettings(replicates=bootstrap, seed=seed) if bootstrap else None
+    answer = curve_answer(read_curve(curve_file), model, settings, voi_kind(kind), how)
     if as_json:
         print_json(answer)
     else:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from RPTDosimetryLib import __version__
-from RPTDosimetryLib.cli import lesion, steps
+from RPTDosimetryLib.cli import calibrate, dose_rate, exchange, lesion, steps
 from RPTDosimetryLib.cli.terminal import one_clear_error, print_json, print_warnings, shown_progress
 from RPTDosimetryLib.report.provenance import DISCLAIMER
 
@@ -113,3 +113,6 @@ def config() -> None:
 
 steps.add_to(app)
 lesion.add_to(app)
+calibrate.add_to(app)
+dose_rate.add_to(app)
+exchange.add_to(app)

@@ -134,6 +134,7 @@ def _time_point(scan: Scan, administration: Administration) -> TimePoint:
         structures=scan.structures,
         segments=scan.segments,
         labels=scan.labels,
+        calibration=scan.calibration,
         frame_of_reference_uid=scan.source.frame_of_reference_uid,
         decay_correction=decay_text,
         missing=missing_of_time_point(time_known, unit, scan.decay_reference, scan.duration_s),

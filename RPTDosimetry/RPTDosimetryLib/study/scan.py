@@ -106,6 +106,7 @@ class Scan:
     structures: tuple[Contours, ...] = ()
     segments: tuple[Segment, ...] = ()
     labels: Image | None = None
+    calibration: str = ""
     warnings: tuple[str, ...] = ()
 
 

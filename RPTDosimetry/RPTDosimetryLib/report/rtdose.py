@@ -25,6 +25,7 @@ from RPTDosimetryLib.study.rtdose import RTDOSE
 from RPTDosimetryLib.virtual_patient.dicom_identity import clock, decimal, save
 from RPTDosimetryLib.virtual_patient.dicom_planes import orientation, slice_position, stacking
 
+Bits = Literal[16, 32]
 Heterogeneity = Literal["IMAGE", "ROI_OVERRIDE", "WATER"]
 #: Engines that take the whole patient as one soft tissue; all others take density and medium from the image.
 _ONE_TISSUE: Final = ("ssv",)
@@ -42,7 +43,7 @@ class RtDoseOptions:
     the engine is not known.
     """
 
-    bits: Literal[16, 32] = 16
+    bits: Bits = 16
     created: datetime | None = None
     heterogeneity: Heterogeneity | None = None
 

@@ -53,6 +53,17 @@ def read_image(path: Path, unit: str) -> Image:
     return Image(voxels, grid_of(image), unit)
 
 
+def method_of(path: Path) -> str:
+    """How the map was made, as write_image put it into the header; empty where the file does not say."""
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError:
+        return ""
+    return str(reader.GetMetaData("method")) if reader.HasMetaDataKey("method") else ""
+
+
 def write_image(image: Image, path: Path, method: str = "") -> None:
     """Write one map, compressed, whole or not at all; the ending chooses the format. Raises ReportError.
 

@@ -1,0 +1,100 @@
+"""Where the gamma index looks for the dose: shells of points around a voxel, sorted into the cells of the grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from RPTDosimetryLib.errors import EvaluationError
+
+#: More points around one voxel than this (maximum γ · steps a DTA ≈ 110) are a slip, not a wish.
+MOST_POINTS = 6_000_000
+
+
+@dataclass(frozen=True)
+class SearchPoints:
+    """Points around a voxel centre, by cell of the grid and by distance within a cell; cells by their nearest point.
+
+    A cell is the block between eight voxel centres, named by its lowest one relative to the voxel: cell (c, 3). Arrays
+    are (z, y, x). fraction (3, n): place within the cell, 0 to 1; offset_mm (3, n); distance2 (n): (distance/DTA)²;
+    first (c + 1): where each cell's points start; nearest2 (c): (distance/DTA)² of its nearest point.
+    reach (3): voxels that the points can touch on either side.
+    """
+
+    cell: NDArray[np.int64]
+    first: NDArray[np.int64]
+    nearest2: NDArray[np.float64]
+    fraction: NDArray[np.float64]
+    offset_mm: NDArray[np.float64]
+    distance2: NDArray[np.float64]
+
+    @property
+    def reach(self) -> NDArray[np.int64]:
+        """One more than the points need, so that no rounding takes a voxel's search out of the image."""
+        return np.max(np.abs(self.cell), axis=0) + 2
+
+
+def search_points(
+    spacing_zyx_mm: NDArray[np.float64], dta_mm: float, steps_per_dta: int, maximum_gamma: float
+) -> SearchPoints:
+    """Every point up to ``maximum_gamma`` · DTA, sorted for the search; raises EvaluationError for far too many."""
+    if 4 * np.pi * (maximum_gamma * steps_per_dta) ** 3 / 3 > MOST_POINTS:
+        raise EvaluationError(
+            f"A maximum γ of {maximum_gamma:g} with {steps_per_dta} steps a DTA means more than {MOST_POINTS:,} points "
+            "around each voxel. Lower one of them."
+        )
+    radius_mm = np.array(_radii_mm(dta_mm, dta_mm / steps_per_dta, maximum_gamma * dta_mm))
+    shells = [_shell(radius / dta_mm * steps_per_dta) for radius in radius_mm]
+    offset_mm = np.concatenate([np.zeros((3, 0)), *(shell * r for shell, r in zip(shells, radius_mm, strict=True))], 1)
+    distance = np.repeat(radius_mm / dta_mm, [shell.shape[1] for shell in shells])
+    place = offset_mm / spacing_zyx_mm[:, None]
+    cell = np.floor(place).astype(np.int64)
+    order = np.lexsort((distance, cell[2], cell[1], cell[0]))
+    cell, place, offset_mm, distance = cell[:, order], place[:, order], offset_mm[:, order], distance[order]
+    starts = np.flatnonzero(np.any(np.diff(cell, axis=1, prepend=cell[:, :1] - 1) != 0, axis=0))
+    nearest_first = np.argsort(distance[starts], kind="stable")
+    counts = np.diff(np.append(starts, distance.size))[nearest_first]
+    starts = starts[nearest_first]
+    by_cell = np.concatenate([np.arange(s, s + n) for s, n in zip(starts, counts, strict=True)] or [starts])
+    return SearchPoints(
+        cell=np.ascontiguousarray(cell[:, starts].T),
+        first=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        nearest2=distance[starts] ** 2,
+        fraction=np.ascontiguousarray((place - cell)[:, by_cell]),
+        offset_mm=np.ascontiguousarray(offset_mm[:, by_cell]),
+        distance2=np.ascontiguousarray(distance[by_cell] ** 2),
+    )
+
+
+def _radii_mm(dta_mm: float, step_mm: float, furthest_mm: float) -> list[float]:
+    """Radii of the shells, one step apart, the DTA itself among them.
+
+    Added up step by step and not multiplied: pymedphys does so, and at the image's border the rounding decides whether
+    a point exactly on the outermost voxel centres is inside.
+    """
+    radii, radius, dta_is_due = [], step_mm, True
+    while radius <= furthest_mm:
+        if dta_is_due and radius >= dta_mm:
+            radius, dta_is_due = dta_mm, False
+        radii.append(radius)
+        radius += step_mm
+    return radii
+
+
+def _shell(radius: float) -> NDArray[np.float64]:
+    """(3, n) unit vectors (z, y, x) whose neighbours are at most one step apart on a sphere of ``radius`` steps.
+
+    Rows of equal polar angle about the x axis, each with points of equal azimuth: the sampling that pymedphys documents
+    for its shells (after Wendling et al., Med Phys 34:1647, 2007), so that both search the same places.
+    """
+    polar = np.linspace(0.0, np.pi, int(np.ceil(np.pi * radius)) + 1)
+    rows = []
+    for angle in polar:
+        count = int(np.ceil(2 * np.pi * radius * np.sin(angle))) + 1
+        azimuth = np.linspace(0.0, 2 * np.pi, count, endpoint=False)
+        rows.append(np.stack([np.sin(angle) * np.cos(azimuth), np.sin(angle) * np.sin(azimuth)]))
+    around = np.concatenate(rows, axis=1)
+    along = np.repeat(np.cos(polar), [row.shape[1] for row in rows])
+    return np.concatenate([around, along[None]])

@@ -12,7 +12,7 @@ from RPTDosimetryLib.dose.engine import engine_names
 from RPTDosimetryLib.tia.registry import model_names
 
 Json = Annotated[bool, typer.Option("--json", help="One machine-readable answer on standard output.")]
-Nuclide = Annotated[str, typer.Option(help="For example Lu-177, Y-90, I-131.")]
+Nuclide = Annotated[str, typer.Option(help="For example Lu-177, Tb-161, Y-90, I-131.")]
 ImageIn = Annotated[Path | None, typer.Option(help="NRRD, NIfTI or MHD, on any grid.")]
 
 
@@ -105,10 +105,11 @@ def dose(
 ) -> None:
     """A dose map from maps, no study needed."""
     from RPTDosimetryLib.dose.engine import DoseSettings
-    from RPTDosimetryLib.pipeline import DoseRequest, dose_from_maps
+    from RPTDosimetryLib.dose.from_maps import DoseRequest, PatientFiles, dose_from_maps
 
     settings = DoseSettings(engine=engine, msv_unscaled=msv_unscaled)
-    request = DoseRequest(tia, hu, density, material, materials_json, nuclide, settings)
+    files = PatientFiles(hu, density, material, materials_json)
+    request = DoseRequest(tia, files, nuclide, settings)
     with shown_progress(quiet=as_json) as progress:
         answer = dose_from_maps(request, out, progress)
     if as_json:

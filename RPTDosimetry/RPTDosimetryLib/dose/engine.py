@@ -6,7 +6,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -24,11 +24,13 @@ TIA_IN_AIR_WORTH_SAYING = 1e-3
 class DoseSettings:
     """Choices of all engines; each engine reads its own and states them in the method line.
 
+    integrate: what is integrated over time, the activity before the engine or the dose rate after it (dose_rate.py).
     ssv_material, ssv_density_g_per_cm3: the one kernel of ssv. msv_unscaled: the papers' plain form, whole kernels at
     reference density without the rule D_e·ρ_ref/ρ.
     """
 
     engine: str = "msv8"
+    integrate: Literal["activity", "dose_rate"] = "activity"
     ssv_material: str = "soft_tissue"
     ssv_density_g_per_cm3: float = 1.04
     msv_unscaled: bool = False

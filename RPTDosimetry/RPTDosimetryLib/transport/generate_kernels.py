@@ -34,6 +34,7 @@ NAMED: Final = ("lung", "adipose", "spongiosa", "cortical_bone")
 #: Materials of the shipped kernels by nuclide; others are computed when they are asked for.
 SHIPPED_SETS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
     "Lu-177": (*MSV8, *NAMED, *MSV20),
+    "Tb-161": (*MSV8, *MSV20),
     "I-131": (*MSV8, *NAMED),
     "Y-90": (*MSV8, *NAMED),
 })  # fmt: skip

@@ -104,10 +104,11 @@ def test_shipped_kernels_are_whole_and_made_from_the_data_of_now(name, where):
 
 
 @pytest.mark.parametrize("scheme", SCHEMES.values(), ids=SCHEMES)
-def test_the_media_of_both_schemes_are_shipped_for_lu_177(counted, scheme):
+@pytest.mark.parametrize("name", ["Lu-177", "Tb-161"])
+def test_the_media_of_both_schemes_are_shipped_for_nuclides_of_therapy(counted, scheme, name):
     for medium in scheme.tissue:
-        assert is_at_hand("Lu-177", medium.material)
-        point_kernel("Lu-177", medium.material)
+        assert is_at_hand(name, medium.material)
+        point_kernel(name, medium.material)
     assert not counted
 
 

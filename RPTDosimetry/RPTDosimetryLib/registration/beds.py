@@ -58,7 +58,7 @@ class BedSettings:
 
 @dataclass(frozen=True)
 class JoinedImage:
-    """The beds as one image, and a line and the step for each overlap (None where it holds no activity)."""
+    """The beds as one image; for each overlap its length, and the step there (None where it holds no activity)."""
 
     image: Image
     steps: tuple[float | None, ...]
@@ -114,36 +114,33 @@ def bed_groups(study: Study, settings: BedSettings) -> tuple[tuple[int, ...], ..
 def join_images(beds: list[Image]) -> JoinedImage:
     """One image from beds [Bq/mL, at one moment] on the lattice of the first, extended to reach them all.
 
-    c = Σ_b w_b·c_b with weights that are linear across each overlap and sum to 1 (bed_weights.py). The total is
-    ∫ c dV = Σ_b ∫ w_b·c_b dV over the union of the fields of view, each integral on the bed's own voxels: beds that
-    agree where they overlap give back the activity of the union. Beds on the lattice of the first are copied; others
-    are averaged over its voxels (resample_mean), and one factor restores the total. Raises RegistrationError.
+    c = Σ_b w_b·c_b with weights that are linear across each overlap and sum to 1 (bed_weights.py; where one bed alone
+    sees a place it has all the weight). The total is ∫ c dV over the union of the fields of view, a voxel that this
+    covers in part counting by that part: beds that agree where they overlap give back the activity of the union, and
+    what one bed alone sees is kept as it is. Beds on the lattice of the first are copied; others are first averaged
+    over its voxels, which keeps the total of each. Raises RegistrationError.
     """
-    order = sorted(range(len(beds)), key=lambda n: along_slices_mm(beds[n].grid, beds[0].grid))
-    rest = [beds[n] for n in order]
     axis = beds[0].grid
+    rest = sorted(beds, key=lambda bed: along_slices_mm(bed.grid, axis))
     _require_joinable(rest)
     ranges = [along_slices_mm(bed.grid, axis) for bed in rest]
     grid = _union([bed.grid for bed in rest], axis)
+    at_mm = _slice_centres_mm(grid)
     amount = np.zeros(grid.shape_zyx, dtype=np.float64)
     weight, covered = np.zeros_like(amount), np.zeros_like(amount)
-    total = 0.0
     for index, bed in enumerate(rest):
-        weights = bed_weight(_slice_centres_mm(bed.grid, axis), ranges, index)[:, None, None]
-        weighted = bed.voxels * weights
-        total += float(weighted.sum()) * bed.grid.voxel_volume_ml
-        amount += _onto(weighted, bed.grid, grid)
-        weight += _onto(np.broadcast_to(weights, bed.voxels.shape), bed.grid, grid)
-        covered += _onto(np.ones(bed.voxels.shape), bed.grid, grid)
-    # Where lattices differ the weights of a voxel may sum to a little less or more than the part of it that is seen.
+        # A place at the very edge of a bed, where its weight is 0, may be seen by no other one.
+        own = np.maximum(bed_weight(at_mm, ranges, index), 1e-9)[:, None, None]
+        seen = _onto(np.ones(bed.grid.shape_zyx, dtype=np.float32), bed.grid, grid)
+        amount += own * _onto(bed.voxels, bed.grid, grid)
+        weight += own * seen
+        covered += seen
     share = np.divide(np.minimum(covered, 1.0), weight, out=np.zeros_like(weight), where=weight > 0)
-    amount *= share
-    found = float(amount.sum()) * grid.voxel_volume_ml
-    if found > 0:
-        amount *= total / found
-    overlaps = tuple(overlap_mm(a.grid, b.grid) for a, b in pairwise(rest))
-    steps = tuple(_step(a, b) for a, b in pairwise(rest))
-    return JoinedImage(Image(amount.astype(np.float32), grid, beds[0].unit), steps, overlaps)
+    return JoinedImage(
+        image=Image((amount * share).astype(np.float32), grid, beds[0].unit),
+        steps=tuple(_step(a, b) for a, b in pairwise(rest)),
+        overlaps_mm=tuple(overlap_mm(a.grid, b.grid) for a, b in pairwise(rest)),
+    )
 
 
 def _joined(beds: list[TimePoint], settings: BedSettings, lambda_phys_per_s: float) -> TimePoint:
@@ -251,9 +248,7 @@ def _not_joined(study: Study, settings: BedSettings, groups: tuple[tuple[int, ..
             continue
         pair = f"Time points {a + 1} and {b + 1} start {_delay_s(first, second) / _S_PER_MIN:.0f} min apart"
         if not follow_one_another(first.spect.grid, second.spect.grid):
-            notes.append(
-                f"{pair} at the same place: taken as two time points; leave one out with ignore if it is a repeat."
-            )
+            notes.append(f"{pair} at one place: taken as two time points; leave a repeat out with ignore.")
         elif first.frame_of_reference_uid is None or first.frame_of_reference_uid != second.frame_of_reference_uid:
             notes.append(
                 f"{pair} and do not share a frame of reference: taken as two time points. If they are beds of one "
@@ -310,8 +305,8 @@ def _onto(voxels: NDArray[Any], grid: Grid, onto: Grid) -> NDArray[np.float64]:
     return out
 
 
-def _slice_centres_mm(grid: Grid, axis_of: Grid) -> NDArray[np.float64]:
-    normal = np.reshape(axis_of.direction, (3, 3))[:, 2]
+def _slice_centres_mm(grid: Grid) -> NDArray[np.float64]:
+    normal = np.reshape(grid.direction, (3, 3))[:, 2]
     return np.asarray(float(np.dot(grid.origin_mm, normal)) + grid.spacing_mm[2] * np.arange(grid.shape_zyx[0]))
 
 

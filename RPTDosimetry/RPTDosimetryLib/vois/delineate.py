@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from typing import Final, Literal
 
@@ -24,6 +24,7 @@ from RPTDosimetryLib.records import (
     Segment,
     Voi,
     never,
+    part_of,
     silent,
 )
 from RPTDosimetryLib.registration.carry_over import contours_on_reference, labels_on_reference, segment_on_reference
@@ -31,8 +32,9 @@ from RPTDosimetryLib.registration.point_map import PointMap
 from RPTDosimetryLib.vois.body import body_voi
 from RPTDosimetryLib.vois.contours import draw_contours, mask_of_same_volume, segment_of
 from RPTDosimetryLib.vois.label_map import label_volumes_ml, labels_on
-from RPTDosimetryLib.vois.names import code_of, is_lesion_code
+from RPTDosimetryLib.vois.names import canonical_name, code_of, is_lesion_code
 from RPTDosimetryLib.vois.segment import voi_from_segment
+from RPTDosimetryLib.vois.total_segmentator import TotalSegmentatorSettings, segment_ct
 
 Kind = Literal["organ", "lesion", "region"]
 #: Names that clinics give to lesions; digits and punctuation count as spaces, case does not count.
@@ -51,7 +53,8 @@ class VoiSettings:
     lesion_pattern: regular expression that makes a structure a lesion, searched in its name with digits and punctuation
     as spaces, in lower case. body: add the whole body as a VOI. structures_from: number of the time point (from 1)
     whose contours, segments or labels are used; None takes the reference's, or the first that has any, moved by its
-    registration.
+    registration. organs: files, or totalsegmentator, which adds the organs of that time point's CT that its files do
+    not draw themselves (total_segmentator holds its choices; include and exclude hold for its names too).
     """
 
     include: tuple[str, ...] = ()
@@ -59,6 +62,8 @@ class VoiSettings:
     lesion_pattern: str = LESION_PATTERN
     body: bool = True
     structures_from: int | None = None
+    organs: Literal["files", "totalsegmentator"] = "files"
+    total_segmentator: TotalSegmentatorSettings = field(default_factory=TotalSegmentatorSettings)
 
 
 def delineate(
@@ -75,7 +80,11 @@ def delineate(
     empty on the grid or lies outside it.
     """
     chosen = settings or VoiSettings()
-    vois = list(_structures(registered, chosen, progress, cancelled))
+    by_files = chosen.organs == "files"
+    files_part = progress if by_files else part_of(progress, 0.0, 0.2)
+    vois = list(_structures(registered, chosen, files_part, cancelled))
+    if not by_files:
+        vois += _organs_of_ct(registered, chosen, vois, part_of(progress, 0.2, 1.0), cancelled)
     vois = with_unique_names(vois)
     vois = [_said_where_cut(voi, registered.seen) for voi in vois]
     vois = _said_where_overlapping(vois)
@@ -143,12 +152,16 @@ def vois_from_labels(
                 f"{source}: label {number} ({name}) is empty on the dose grid ({where}). Exclude it, or check the map."
             )
         voi = Voi(name, mask, grid, kind_of(name, lesion_pattern), source, code=code_of(name))
-        change = voi.volume_ml / volumes_ml[number] - 1.0
-        if abs(change) > LOST_VOLUME:
-            text = f"{name}: resampling the label map changes its volume by {100 * change:+.0f} %."
-            voi = replace(voi, warnings=(text,))
-        vois.append(voi)
+        vois.append(_said_where_changed(voi, volumes_ml[number]))
     return vois
+
+
+def _said_where_changed(voi: Voi, own_ml: float) -> Voi:
+    change = voi.volume_ml / own_ml - 1.0
+    if abs(change) <= LOST_VOLUME:
+        return voi
+    text = f"{voi.name}: resampling the label map changes its volume by {100 * change:+.0f} %."
+    return replace(voi, warnings=(*voi.warnings, text))
 
 
 def _structures(
@@ -191,6 +204,54 @@ def _voi_moved(contours: Contours, alignment: Alignment, grid: Grid, source: str
     filled, warnings = segment_of(contours, grid)
     voi = voi_from_segment(segment_on_reference(filled, alignment), grid, source, kind)
     return replace(voi, warnings=(*warnings, *voi.warnings))
+
+
+def _organs_of_ct(
+    registered: RegisteredStudy, settings: VoiSettings, drawn: Sequence[Voi], progress: Progress, cancelled: Cancelled
+) -> list[Voi]:
+    """What TotalSegmentator finds on a CT, but for the structures that the files draw themselves."""
+    points = registered.study.time_points
+    chosen = _source_time_point(registered, settings)
+    order = [n for n in (chosen, registered.reference_index, *range(len(points))) if n is not None]
+    number = next((n for n in order if points[n].ct is not None), None)
+    if number is None:
+        raise VoiError(
+            'vois.organs = "totalsegmentator" needs a CT, and the study has none: add it, or draw the organs.'
+        )
+    ct = points[number].ct
+    assert ct is not None
+    found = segment_ct(ct, settings.total_segmentator, part_of(progress, 0.0, 0.9), cancelled)
+    theirs = {canonical_name(voi.name) for voi in drawn}
+    names = {
+        n: name for n, name in found.names.items() if _wanted(name, settings) and canonical_name(name) not in theirs
+    }
+    labels = labels_on_reference(found.labels, registered.alignments[number])
+    note = "" if number == registered.reference_index else ", moved with its SPECT"
+    source = f"{found.method}, on the CT of time point {number + 1}{note}"
+    progress(0.9, "Drawing organs")
+    return _said_at_first(_inside(labels, names, registered.grid, source, settings), found.warnings)
+
+
+def _inside(labels: Image, names: dict[int, str], grid: Grid, source: str, settings: VoiSettings) -> list[Voi]:
+    """Organs of a CT on the dose grid; those that the dose grid does not reach or cannot hold are left out and said."""
+    there = labels_on(labels, grid)
+    volumes_ml = label_volumes_ml(labels)
+    vois, lost = [], []
+    for number, name in sorted(names.items()):
+        mask = there == number
+        if not mask.any():
+            lost.append(name)
+            continue
+        voi = Voi(name, mask, grid, kind_of(name, settings.lesion_pattern), source, code=code_of(name))
+        vois.append(_said_where_changed(voi, volumes_ml[number]))
+    if lost and not vois:
+        raise VoiError(f"{source}: no organ lies on the dose grid. Check that CT and SPECT show the same region.")
+    note = f"Organs of the CT that the dose grid does not show, left out: {', '.join(lost)}."
+    return _said_at_first(vois, (note,) if lost else ())
+
+
+def _said_at_first(vois: list[Voi], warnings: Sequence[str]) -> list[Voi]:
+    return [replace(vois[0], warnings=(*vois[0].warnings, *warnings)), *vois[1:]] if vois and warnings else vois
 
 
 def _source_time_point(registered: RegisteredStudy, settings: VoiSettings) -> int | None:

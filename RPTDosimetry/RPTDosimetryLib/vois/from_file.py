@@ -20,16 +20,19 @@ from RPTDosimetryLib.vois.delineate import (
     with_unique_names,
 )
 from RPTDosimetryLib.vois.label_map import label_volumes_ml
+from RPTDosimetryLib.vois.label_names import label_names_in
 from RPTDosimetryLib.vois.segment import voi_from_segment
 
 
 def vois_from_file(path: Path, grid: Grid) -> tuple[Voi, ...]:
     """Every structure of a file as a mask on ``grid``; overlaps are allowed.
 
-    A label image (NRRD, NIfTI, MHD) has to lie on ``grid`` itself: GridMismatchError otherwise. Contours of an RTSTRUCT
-    and segments of a SEG are drawn onto it, each with its volume. What the file says of structures it leaves out stands
-    in the first volume's warnings. Raises VoiError for a file without a structure, and for a structure that is outside
-    ``grid`` or smaller than half a voxel; ImageFileError or StudyError for files that cannot be read.
+    A label image (NRRD, NIfTI, MHD) has to lie on ``grid`` itself: GridMismatchError otherwise; its labels have the
+    names that the file gives (.seg.nrrd of 3D Slicer, NIfTI label tables), otherwise "label 1" and so on. Contours of
+    an RTSTRUCT and segments of a SEG are drawn onto it, each with its volume. What the file says of structures it
+    leaves out stands in the first volume's warnings. Raises VoiError for a file without a structure, and for a
+    structure that is outside ``grid`` or smaller than half a voxel; ImageFileError or StudyError for files that cannot
+    be read.
     """
     if not path.is_file():
         raise ImageFileError(f"{path}: no such file. Give a label image, an RTSTRUCT or a SEG.")
@@ -48,8 +51,9 @@ def _from_label_image(path: Path, grid: Grid) -> tuple[Voi, ...]:
     present = label_volumes_ml(labels)
     if not present:
         raise VoiError(f"{path} holds no label above 0: no volume to evaluate.")
-    names = {number: f"label {number}" for number in present}
-    return tuple(vois_from_labels(labels, names, grid, path.name))
+    told = label_names_in(path)
+    names = {number: told.get(number, f"label {number}") for number in present}
+    return tuple(with_unique_names(vois_from_labels(labels, names, grid, path.name)))
 
 
 def _from_dicom(path: Path, grid: Grid) -> tuple[list[Voi], tuple[str, ...]]:

@@ -5,9 +5,10 @@ from datetime import datetime
 import numpy as np
 import pydicom
 import pytest
+import SimpleITK as sitk
 
 from RPTDosimetryLib.errors import GridMismatchError, ImageFileError, StudyError, VoiError
-from RPTDosimetryLib.grid import Grid
+from RPTDosimetryLib.grid import Grid, sitk_image
 from RPTDosimetryLib.records import Code, Image, Segment
 from RPTDosimetryLib.study.image_files import write_image
 from RPTDosimetryLib.virtual_patient.dicom_writer import PatientInfo, Visit, write_ct_series, write_rtstruct
@@ -138,3 +139,16 @@ def test_what_a_file_leaves_out_stands_in_a_warning(folder, tmp_path):
     dataset.save_as(tmp_path / "none.dcm")
     with pytest.raises(VoiError, match="no structure that encloses a volume"):
         vois_from_file(tmp_path / "none.dcm", DOSE_GRID)
+
+
+def test_labels_of_a_slicer_segmentation_have_their_names(tmp_path, labels):
+    image = sitk_image(labels.voxels, labels.grid)
+    for number, (value, name) in enumerate([("1", "Liver"), ("2", "Tumour 1")]):
+        image.SetMetaData(f"Segment{number}_LabelValue", value)
+        image.SetMetaData(f"Segment{number}_Name", name)
+    sitk.WriteImage(image, str(tmp_path / "organs.seg.nrrd"))
+    first, second = vois_from_file(tmp_path / "organs.seg.nrrd", CT_GRID)
+    assert [(v.name, v.kind, v.code.value) for v in (first, second)] == [
+        ("Liver", "organ", "10200004"),
+        ("Tumour 1", "lesion", "108369006"),
+    ]

@@ -65,6 +65,7 @@ def onto_reference(reference: Image, evaluated: Image) -> OnReference:
     outside = int(np.count_nonzero(~covered))
     said = (
         f"The evaluated dose ({evaluated.grid}) was resampled onto the reference's grid ({reference.grid}), linear "
-        f"between its voxel centres; {outside} reference voxels that it does not reach were left out."
+        f"between its voxel centres; {outside} reference voxels that it does not reach were left out; "
+        "around them it counts as 0 Gy (windows of SSIM, search of the gamma index)."
     )
     return OnReference(Image(moved, reference.grid, evaluated.unit), covered, said)

@@ -65,7 +65,7 @@ def save_dose_overlay(dose: DoseMap, backdrop: Backdrop, vois: Sequence[Voi], pa
     dose_standing = standing(dose.image.voxels, dose.image.grid)
     under = standing(backdrop.image.voxels, backdrop.image.grid)
     outlines = [(voi.name, standing(voi.mask, voi.grid)) for voi in shown]
-    frame_mm = _frame_mm(dose.image, vois)
+    frame_mm = shown_frame_mm(dose.image, vois)
     axes = figure.subplots(2, 2)
     for axis, name in zip(axes.flat, PLANES, strict=False):
         draw_plane(axis, under.plane(name, at_mm), "gray", backdrop.window)
@@ -171,7 +171,7 @@ def _scale_top_gy(dose: Image, vois: Sequence[Voi]) -> float:
     return max([*medians, 0.0]) or float(dose.voxels.max()) or 1.0
 
 
-def _frame_mm(dose: Image, vois: Sequence[Voi]) -> NDArray[np.float64]:
+def shown_frame_mm(dose: Image, vois: Sequence[Voi]) -> NDArray[np.float64]:
     """(3, 2) lowest and highest x, y, z [mm] of the body, or of all dose where no body is drawn, with a margin."""
     bodies = [voi.mask for voi in vois if voi.name == "body"]
     shown = standing(bodies[0] if bodies else dose.voxels > 0.01 * dose.voxels.max(), dose.grid)

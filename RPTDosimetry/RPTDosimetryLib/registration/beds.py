@@ -20,6 +20,8 @@ from RPTDosimetryLib.study.z_ranges import along_slices_mm, follow_one_another, 
 _S_PER_MIN: Final = 60.0
 #: Rounding of positions in headers; beds this close touch.
 TOUCHING_MM: Final = 0.1
+#: Voxels this close (as a part of a voxel) are the same ones: 0.02 mm at 4.8 mm.
+SAME_LATTICE: Final = 0.005
 
 
 @dataclass(frozen=True)
@@ -283,9 +285,9 @@ def _union(grids: list[Grid], lattice: Grid) -> Grid:
         faces = np.array([[-0.5, -0.5, -0.5, 1.0], [ni - 0.5, nj - 0.5, nk - 0.5, 1.0]])
         index = (np.linalg.inv(lattice.lps_from_ijk) @ grid.lps_from_ijk @ faces.T)[:3]
         low, high = np.minimum(low, index.min(axis=1)), np.maximum(high, index.max(axis=1))
-    # 0.02 voxel: header rounding must not add an empty slice.
-    first = np.floor(low + 0.5 + 0.02).astype(int)
-    last = np.ceil(high - 0.5 - 0.02).astype(int)
+    # Header rounding must not add an empty slice.
+    first = np.floor(low + 0.5 + SAME_LATTICE).astype(int)
+    last = np.ceil(high - 0.5 - SAME_LATTICE).astype(int)
     x, y, z = (lattice.lps_from_ijk @ [*first, 1.0])[:3]
     ni, nj, nk = last - first + 1
     return Grid((int(nk), int(nj), int(ni)), lattice.spacing_mm, (float(x), float(y), float(z)), lattice.direction)
@@ -295,7 +297,7 @@ def _onto(voxels: NDArray[Any], grid: Grid, onto: Grid) -> NDArray[np.float64]:
     """Mean over each voxel, counting 0 outside; a plain copy where both share one lattice."""
     start = (np.linalg.inv(onto.lps_from_ijk) @ [*grid.origin_mm, 1.0])[:3]
     first = np.round(start).astype(int)
-    same = np.allclose(grid.spacing_mm, onto.spacing_mm, atol=1e-4) and np.abs(start - first).max() < 0.02
+    same = np.allclose(grid.spacing_mm, onto.spacing_mm, atol=1e-4) and np.abs(start - first).max() < SAME_LATTICE
     if not same:
         return resample_mean(voxels, grid, onto).astype(np.float64)
     out = np.zeros(onto.shape_zyx, dtype=np.float64)

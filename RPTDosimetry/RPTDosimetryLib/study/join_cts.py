@@ -66,13 +66,19 @@ def joined_ct_images(images: list[Image]) -> tuple[Image | None, str]:
     below_mm = bottom_mm
     for image in rest:
         low_mm, high_mm = along_slices_mm(image.grid, axis)
-        # The new image takes over linearly across its overlap with all below it.
-        new = _at(image, at_mm, low_mm)
-        share = np.clip((at_mm - low_mm) / max(below_mm - low_mm, 1e-9), 0.0, 1.0) * (at_mm < high_mm)
-        part = np.where(at_mm >= low_mm, share, 0.0).astype(np.float32)[:, None, None]
-        voxels += part * (new - voxels)
+        half_mm = image.grid.spacing_mm[2] / 2.0
+        # From its first slice on, the new image takes over linearly up to the last slice of those below it.
+        share = _takes_over(at_mm, low_mm + half_mm, below_mm - half_mm) * (at_mm < high_mm)
+        voxels += share.astype(np.float32)[:, None, None] * (_at(image, at_mm, low_mm) - voxels)
         below_mm = high_mm
     return Image(voxels, grid, images[0].unit), ""
+
+
+def _takes_over(at_mm: NDArray[np.float64], first_mm: float, last_mm: float) -> NDArray[np.float64]:
+    """0 to 1 between two places; a step between them where they are not in this order."""
+    if last_mm <= first_mm:
+        return np.asarray(at_mm > (first_mm + last_mm) / 2.0, dtype=np.float64)
+    return np.clip((at_mm - first_mm) / (last_mm - first_mm), 0.0, 1.0)
 
 
 def _at(image: Image, at_mm: NDArray[np.float64], low_mm: float) -> NDArray[np.float32]:

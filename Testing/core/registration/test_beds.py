@@ -108,7 +108,7 @@ def test_a_flat_activity_stays_flat_and_fills_the_union(shift):
     both = (16 * 4.8 - abs(shift[1])) * (18 * 4.8 - abs(shift[0]))
     overlap_mm = 10 * 4.8 - shift[2]
     union_ml = (36 * 4.8 * area + 30 * 4.8 * area - both * overlap_mm) * 1e-3
-    assert total(flat) == pytest.approx(union_ml, rel=1e-5)
+    assert total(flat) == pytest.approx(union_ml, rel=1e-4)  # 0.02 mm of 300 mm: shifts below it are header rounding
 
 
 def test_a_difference_between_beds_is_measured_and_said():

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from pydicom.datadict import dictionary_has_tag, dictionary_keyword
 
 from RPTDosimetryLib.errors import DosimetryError
 from RPTDosimetryLib.records import Image
 from RPTDosimetryLib.report.provenance import sha256_of
-from RPTDosimetryLib.study.image_files import is_image_file, read_image
+from RPTDosimetryLib.study.dicom_files import read_dicom
+from RPTDosimetryLib.study.image_files import header_text, is_image_file, read_image
 from RPTDosimetryLib.study.read_dose import is_dicom
-from RPTDosimetryLib.study.rtdose import read_rtdose
+from RPTDosimetryLib.study.rtdose import RTDOSE, read_rtdose
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,10 @@ def compare_file(name: str, sha256_then: str | None, then: Path, now: Path) -> F
 
 
 def _compared(name: str, then: Path, now: Path) -> FileComparison:
-    if is_image_file(now) or is_dicom(now):
-        return _compared_maps(name, _map(then), _map(now))
+    if is_dicom(now):
+        return _compared_dicom(name, then, now)
+    if is_image_file(now):
+        return _compared_maps(name, *(read_image(path, header_text(path, "unit")) for path in (then, now)))
     if now.suffix.lower() == ".csv":
         return _compared_tables(name, then, now)
     if now.suffix.lower() == ".png":
@@ -57,15 +61,17 @@ def _compared(name: str, then: Path, now: Path) -> FileComparison:
     return FileComparison(name, False, text="differs")
 
 
-def _map(path: Path) -> Image:
-    if is_dicom(path):
-        return read_rtdose(path).image
-    import SimpleITK as sitk
-
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
-    reader.ReadImageInformation()
-    return read_image(path, reader.GetMetaData("unit") if reader.HasMetaDataKey("unit") else "")
+def _compared_dicom(name: str, then: Path, now: Path) -> FileComparison:
+    """The attributes that differ; of an RT Dose the largest difference too."""
+    old, new = read_dicom(then), read_dicom(now)
+    tags = sorted({tag for tag in (*old.keys(), *new.keys()) if old.get(tag) != new.get(tag)})
+    words = ", ".join(dictionary_keyword(tag) if dictionary_has_tag(tag) else str(tag) for tag in tags)
+    said = f"differs in {words}" if words else "differs in how it is encoded"
+    if RTDOSE not in (old.SOPClassUID, new.SOPClassUID):
+        return FileComparison(name, False, text=said)
+    maps = _compared_maps(name, read_rtdose(then).image, read_rtdose(now).image)
+    dose = "the dose is the same" if maps.largest_difference == 0 else f"the dose {maps.text}"
+    return replace(maps, text=f"{said}; {dose}")
 
 
 def _compared_maps(name: str, then: Image, now: Image) -> FileComparison:

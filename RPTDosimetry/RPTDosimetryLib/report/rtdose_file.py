@@ -10,7 +10,7 @@ from RPTDosimetryLib.records import DoseMap
 from RPTDosimetryLib.report.dicom_identity import DicomIdentity, identity_like
 from RPTDosimetryLib.report.provenance import now
 from RPTDosimetryLib.report.rtdose import Bits, RtDoseOptions, write_rtdose
-from RPTDosimetryLib.study.image_files import method_of
+from RPTDosimetryLib.study.image_files import header_text
 from RPTDosimetryLib.study.read_dose import is_dicom, read_dose
 from RPTDosimetryLib.study.rtdose import read_rtdose
 
@@ -27,7 +27,7 @@ def rtdose_from_file(dose: Path, like: Path, out: Path, bits: int = 16) -> dict[
     if is_dicom(dose):
         _require_same_frame(dose, like, identity)
     else:
-        method = method_of(dose)
+        method = header_text(dose, "method")
     if bits not in get_args(Bits):
         raise ReportError(f"An RT Dose stores 16 or 32 bits a voxel, not {bits}.")
     chosen: Bits = 16 if bits == 16 else 32

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import SimpleITK as sitk
@@ -53,15 +54,15 @@ def read_image(path: Path, unit: str) -> Image:
     return Image(voxels, grid_of(image), unit)
 
 
-def method_of(path: Path) -> str:
-    """How the map was made, as write_image put it into the header; empty where the file does not say."""
+def header_text(path: Path, key: Literal["unit", "method"]) -> str:
+    """Unit, or how the map was made, as write_image put it into the header; empty where the file does not say."""
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     try:
         reader.ReadImageInformation()
     except RuntimeError:
         return ""
-    return str(reader.GetMetaData("method")) if reader.HasMetaDataKey("method") else ""
+    return str(reader.GetMetaData(key)) if reader.HasMetaDataKey(key) else ""
 
 
 def write_image(image: Image, path: Path, method: str = "") -> None:

@@ -21,6 +21,7 @@ from RPTDosimetryLib.report.figures import (
     legend_handles,
     new_figure,
     outline_vois,
+    outlined,
     save_figure,
     shown_frame_mm,
     voi_colours,
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 ERROR_COLOURS = "RdBu_r"
 #: The colour scale of relative errors ends at the first of these that holds 95 % of the voxels [%].
 SCALES_PERCENT = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
-#: More outlines than this hide the map.
-MOST_OUTLINES = 12
 
 #: Reference, evaluated, and the voxels that count (None: all).
 Doses = tuple[Image, Image, NDArray[np.bool_] | None]
@@ -64,7 +63,7 @@ def save_relative_error(doses: Doses, vois: Sequence[Voi], path: Path) -> None:
     at_mm = _hottest_mm(reference)
     under = standing(np.sqrt(np.clip(reference.voxels, 0.0, None)), reference.grid)
     over = standing(percent, reference.grid)
-    shown = [voi for voi in vois if voi.name != "body"][:MOST_OUTLINES]
+    shown = outlined(vois, reference)
     outlines = [(voi.name, standing(voi.mask, voi.grid)) for voi in shown]
     frame_mm = shown_frame_mm(reference, vois)
     figure = new_figure(12.0, 10.0)

@@ -31,6 +31,8 @@ SHOWN_FROM = 0.05
 MARGIN_MM = 15.0
 DPI = 130
 OUTLINES = "tab20"
+#: More outlines than this hide what is under them.
+MOST_OUTLINES = 12
 
 
 @dataclass(frozen=True)
@@ -209,6 +211,13 @@ def _draw_dose(axis: Axes, plane: Plane, top_gy: float) -> Any:
         extent=plane.extent_mm,
         interpolation="nearest",
     )
+
+
+def outlined(vois: Sequence[Voi], dose: Image) -> list[Voi]:
+    """The volumes to outline, in their order: without the body, the MOST_OUTLINES of highest mean dose."""
+    drawn = [voi for voi in vois if voi.name != "body" and voi.mask.any()]
+    hottest = sorted(drawn, key=lambda voi: -float(dose.voxels[voi.mask].mean()))[:MOST_OUTLINES]
+    return [voi for voi in drawn if any(voi is kept for kept in hottest)]
 
 
 def outline_vois(axis: Axes, name: str, at_mm: Vector3, outlines: Sequence[tuple[str, Standing]]) -> None:

@@ -18,6 +18,7 @@ from RPTDosimetryLib.report.figures import (
     legend_handles,
     new_figure,
     outline_vois,
+    outlined,
     save_figure,
     shown_frame_mm,
 )
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 #: From 0 to 1 blue, growing lighter; above 1 orange to dark red: told apart without seeing red or green.
 PASS_COLOURS = ("#08306b", "#2171b5", "#c6dbef")
 FAIL_COLOURS = ("#fdae61", "#f03b20", "#7f0000")
-#: More outlines than this hide the map.
-MOST_OUTLINES = 12
 #: Failing voxels are counted in cubes of this side to find where most of them are [voxels].
 CLUSTER = 5
 BINS = 60
@@ -44,7 +43,7 @@ def save_gamma_figure(result: GammaResult, reference: Image, vois: Sequence[Voi]
     at_mm = _place_mm(gamma, reference)
     under = standing(np.sqrt(np.clip(reference.voxels, 0.0, None)), reference.grid)
     over = standing(gamma.voxels, gamma.grid)
-    shown = [voi for voi in vois if voi.name != "body"][:MOST_OUTLINES]
+    shown = outlined(vois, reference)
     outlines = [(voi.name, standing(voi.mask, voi.grid)) for voi in shown]
     frame_mm = shown_frame_mm(reference, vois)
     brightest = float(np.sqrt(reference.voxels.max()))
@@ -74,11 +73,11 @@ def save_gamma_figure(result: GammaResult, reference: Image, vois: Sequence[Voi]
     save_figure(figure, path)
 
 
-def _title(result: GammaResult, outlined: int, volumes: int) -> str:
+def _title(result: GammaResult, drawn: int, volumes: int) -> str:
     s, counts = result.settings, result.counts
     passed = "no voxel judged" if counts.pass_rate is None else f"{100 * counts.pass_rate:.2f} % pass"
     of = "of each voxel" if s.local else f"of {result.normalisation_gy:.4g} Gy"
-    some = f"; {outlined} of {volumes} volumes outlined" if outlined < volumes else ""
+    some = f"; {drawn} of {volumes} volumes outlined" if drawn < volumes else ""
     return (
         f"Gamma index, {s.dose_percent:g} % {of} ({'local' if s.local else 'global'}), {s.dta_mm:g} mm: {passed}\n"
         f"{counts.judged} of {counts.voxels} voxels judged (reference from {result.cutoff_gy:.3g} Gy); grey: reference "

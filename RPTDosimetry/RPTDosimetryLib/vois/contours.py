@@ -13,6 +13,7 @@ from scipy import ndimage
 from RPTDosimetryLib.errors import VoiError
 from RPTDosimetryLib.grid import Grid
 from RPTDosimetryLib.records import Contours, Segment
+from RPTDosimetryLib.vois.contour_crossings import crossings_said, without_copies
 from RPTDosimetryLib.vois.polygons import covered_fraction
 from RPTDosimetryLib.vois.share import share_on
 
@@ -39,7 +40,8 @@ def draw_contours(contours: Contours, grid: Grid) -> Drawn:
 
     Each contour slice fills a slab that reaches half-way to its neighbours (at the ends, half a slice spacing), so the
     volume is Σ area · thickness, as contours are usually understood. One missing slice is bridged and said; larger gaps
-    stay empty. Holes and overlaps on a slice by the even-odd rule. Contours in planes parallel to the grid's slices are
+    stay empty. Holes, crossings and overlaps on a slice by the even-odd rule (see contour_crossings.py), a contour
+    written twice counts once. Contours in planes parallel to the grid's slices are
     drawn straight into its voxels, others on a fine grid of their own first. Raises VoiError: no contour, points off
     their plane, planes that are not parallel.
     """
@@ -101,6 +103,8 @@ def _indices(polygon_mm: NDArray[np.float64], grid: Grid) -> NDArray[np.float64]
 def _drawn_straight(polygons: Sequence[NDArray[np.float64]], grid: Grid, name: str) -> Drawn:
     """Cover by polygons in planes of constant k."""
     slices, low, high, warnings = _slabs(polygons, grid, name)
+    slices, copies = without_copies(polygons, slices, name)
+    warnings = (*warnings, *copies, *crossings_said(polygons, slices, grid, name))
     corner = np.concatenate(polygons)
     first = np.floor(corner[:, :2].min(axis=0) + 0.5).astype(int)
     last = np.floor(corner[:, :2].max(axis=0) + 0.5).astype(int)

@@ -25,6 +25,8 @@ from RPTDosimetryLib.units import BQ_PER_MBQ
 TOUCHING_SHARE: Final = 2e-3
 #: Volume above half of the level, against the volume stated.
 VOLUME_DIFFERENCE: Final = 0.15
+#: The curve against a sphere it is fitted to, relative: said, as a mean corrected with it is off by as much.
+MISFIT: Final = 0.10
 #: A quantitative image of a known activity is off by more than this: said.
 TOTAL_DIFFERENCE: Final = 0.10
 _FEWEST_SPHERES: Final = 3
@@ -112,6 +114,7 @@ def calibrate_phantom(scan: PhantomScan, filling: PhantomFilling) -> PhantomCali
     curve = None
     if len({sphere.volume_ml for sphere in spheres}) >= _FEWEST_SPHERES:
         curve = fit_recovery([s.volume_ml for s in spheres], [s.recovery_coefficient for s in spheres])
+        notes += _misfit_notes(spheres, curve)
     else:
         said = "no sphere is described" if not spheres else f"{len(spheres)} described"
         notes.append(f"no recovery curve: it needs at least {_FEWEST_SPHERES} spheres of different volume, {said}")
@@ -230,6 +233,16 @@ def _volume_note(image: Image, filling: PhantomFilling) -> list[str]:
     if abs(seen_ml / filling.volume_ml - 1.0) <= VOLUME_DIFFERENCE:
         return []
     return [f"the image shows {seen_ml:.0f} mL above half of its level where {filling.volume_ml:.0f} mL are stated"]
+
+
+def _misfit_notes(spheres: tuple[SphereRecovery, ...], curve: RecoveryCurve) -> list[str]:
+    off = [(sphere, curve.coefficient(sphere.volume_ml) / sphere.recovery_coefficient - 1.0) for sphere in spheres]
+    return [
+        f"the recovery curve misses the sphere of {sphere.diameter_mm:.3g} mm by {error:+.0%}: means of volumes of its "
+        "size are corrected by that much too little or too much"
+        for sphere, error in off
+        if abs(error) > MISFIT
+    ]
 
 
 def _relative_se(filling: PhantomFilling, counted: float) -> float | None:

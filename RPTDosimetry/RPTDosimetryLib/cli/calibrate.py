@@ -29,9 +29,9 @@ def add_to(app: typer.Typer) -> None:
 def calibrate(
     study: Annotated[Path, typer.Argument(help="Folder with the SPECT/CT files, in counts or Bq/mL.")],
     out: Annotated[Path, typer.Option(help="Folder for the images in Bq/mL and their study.json.")],
-    config: Annotated[Path | None, typer.Option(help="TOML with [study], [calibration] and [beds].")] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML with the sections study, calibration and beds.")] = None,
     camera: Annotated[
-        str | None, typer.Option(help="A camera of the library, in place of [calibration] camera.")
+        str | None, typer.Option(help="A camera of the library, in place of that of the configuration.")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -72,7 +72,9 @@ def calibrate(
 
 def phantom(
     scan: Annotated[Path, typer.Argument(help="SPECT of the phantom: DICOM file or folder, NRRD, NIfTI or MHD.")],
-    filling: Annotated[Path, typer.Option(help="TOML: nuclide, reference_time, activity_mbq, [[spheres]] …")],
+    filling: Annotated[
+        Path, typer.Option(help="TOML that says what was filled in and when; see docs/manual/calibration.md.")
+    ],
     save_as: Annotated[str | None, typer.Option(help="Keep the result in the library under this name.")] = None,
     collimator: Annotated[str, typer.Option(help="Kept with the camera.")] = _UNTOLD,
     window: Annotated[str, typer.Option(help="Energy window, kept with the camera.")] = _UNTOLD,
@@ -80,7 +82,7 @@ def phantom(
     overwrite: Annotated[bool, typer.Option("--replace", help="A camera of that name is replaced.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Calibration factor [cps/Bq] and recovery curve from the scan of a phantom."""
+    """Calibration factor (cps/Bq) and recovery curve from the scan of a phantom."""
     from RPTDosimetryLib.calibration.camera_library import add_camera
     from RPTDosimetryLib.calibration.phantom import calibrate_phantom
     from RPTDosimetryLib.calibration.phantom_file import read_filling, read_phantom_scan
@@ -138,7 +140,7 @@ def _cameras() -> typer.Typer:
 
 
 def list_cameras(as_json: Json = False) -> None:
-    """Names, nuclides and factors [cps/Bq] of all cameras."""
+    """Names, nuclides and factors (cps/Bq) of all cameras."""
     from RPTDosimetryLib.calibration.camera_library import camera, camera_names
 
     cameras = [camera(name) for name in camera_names()]

@@ -68,7 +68,8 @@ def test_replay_tells_identical_from_changed(rptdosimetry, maps, tmp_path):
         path.rename(study / f"{name}{'.nii.gz' if name == 'organs' else '.nrrd'}")
     points = []
     for number, hours in enumerate((4.0, 24.0, 96.0), start=1):
-        activity = np.full(maps.grid.shape_zyx, 1e5 * 2 ** (-hours / 60), np.float32)
+        activity = np.zeros(maps.grid.shape_zyx, np.float32)
+        activity[1:9, 2:9, 2:9] = 1e5 * 2 ** (-hours / 60)
         write_image(Image(activity, maps.grid, "Bq/mL"), study / f"s{number}.nrrd")
         points.append({"spect": f"s{number}.nrrd", "time_h": hours, "unit": "Bq/mL", "decay_correction": "NONE"})
     points[0] |= {"ct": "ct.nrrd", "labels": "organs.nii.gz"}

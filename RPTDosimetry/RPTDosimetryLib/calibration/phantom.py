@@ -111,13 +111,7 @@ def calibrate_phantom(scan: PhantomScan, filling: PhantomFilling) -> PhantomCali
         notes += _quantitative_notes(counted, mean_bq)
     notes += _volume_note(scan.image, filling)
     spheres = _recoveries(_concentration(scan, factor), filling, to_mean)
-    curve = None
-    if len({sphere.volume_ml for sphere in spheres}) >= _FEWEST_SPHERES:
-        curve = fit_recovery([s.volume_ml for s in spheres], [s.recovery_coefficient for s in spheres])
-        notes += _misfit_notes(spheres, curve)
-    else:
-        said = "no sphere is described" if not spheres else f"{len(spheres)} described"
-        notes.append(f"no recovery curve: it needs at least {_FEWEST_SPHERES} spheres of different volume, {said}")
+    curve, curve_notes = _curve(spheres)
     return PhantomCalibration(
         nuclide=nuclide(filling.nuclide).name,
         acquired=scan.acquired.date(),
@@ -128,7 +122,7 @@ def calibrate_phantom(scan: PhantomScan, filling: PhantomFilling) -> PhantomCali
         duration_s=scan.duration_s,
         spheres=spheres,
         curve=curve,
-        notes=tuple(notes),
+        notes=(*notes, *curve_notes),
     )
 
 
@@ -235,9 +229,14 @@ def _volume_note(image: Image, filling: PhantomFilling) -> list[str]:
     return [f"the image shows {seen_ml:.0f} mL above half of its level where {filling.volume_ml:.0f} mL are stated"]
 
 
-def _misfit_notes(spheres: tuple[SphereRecovery, ...], curve: RecoveryCurve) -> list[str]:
+def _curve(spheres: tuple[SphereRecovery, ...]) -> tuple[RecoveryCurve | None, list[str]]:
+    """The curve through the spheres, and where it misses one; or None and why."""
+    if len({sphere.volume_ml for sphere in spheres}) < _FEWEST_SPHERES:
+        said = "no sphere is described" if not spheres else f"{len(spheres)} described"
+        return None, [f"no recovery curve: it needs at least {_FEWEST_SPHERES} spheres of different volume, {said}"]
+    curve = fit_recovery([s.volume_ml for s in spheres], [s.recovery_coefficient for s in spheres])
     off = [(sphere, curve.coefficient(sphere.volume_ml) / sphere.recovery_coefficient - 1.0) for sphere in spheres]
-    return [
+    return curve, [
         f"the recovery curve misses the sphere of {sphere.diameter_mm:.3g} mm by {error:+.0%}: means of volumes of its "
         "size are corrected by that much too little or too much"
         for sphere, error in off

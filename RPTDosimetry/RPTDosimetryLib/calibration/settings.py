@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 from RPTDosimetryLib.calibration.camera_library import DeadTimeRate, camera
 from RPTDosimetryLib.calibration.recovery import RecoveryCurve, fit_recovery
 from RPTDosimetryLib.errors import CalibrationError, ConfigurationError
+from RPTDosimetryLib.study.nuclide_names import canonical_nuclide
 
 #: Read by pydantic when a configuration file is checked: a mistyped key is an error.
 _STRICT = {"extra": "forbid"}
@@ -119,7 +120,7 @@ def with_camera(settings: CalibrationSettings, nuclide: str | None) -> Calibrati
     if settings.camera is None:
         return settings
     known = camera(settings.camera)
-    if nuclide is not None and known.nuclide != nuclide:
+    if nuclide is not None and (canonical_nuclide(known.nuclide) or known.nuclide) != nuclide:
         raise CalibrationError(
             f"Camera {known.name} is calibrated for {known.nuclide}, the study is {nuclide}: choose another camera in "
             "[calibration], or calibrate this one for it."

@@ -17,7 +17,7 @@ from RPTDosimetryLib.study.scan import SegmentSet
 
 #: A voxel of a fractional segmentation belongs to the segment from this share (or probability) on.
 FRACTION_INSIDE: Final = 0.5
-#: Types that say nothing of the structure (as drawing programs write by default): the anatomic region then does.
+#: Tissue, anatomical structure, body structure, organ: what drawing programs write by default says nothing.
 _GENERIC: Final = ("85756007", "91723000", "123037004", "113343008", "T-D0050", "T-D000A")
 _LEFT: Final = ("7771000", "G-A101")
 _RIGHT: Final = ("24028007", "G-A100")
@@ -120,11 +120,10 @@ def _cropped(mask: NDArray[np.bool_], grid: Grid) -> tuple[NDArray[np.bool_], Gr
 
 
 def _code(description: Any) -> Code | None:
-    """The type of the segment, with its side; where the type only says tissue or organ, its anatomic region."""
+    """The type of the segment, with its side; where that only says tissue or organ, the anatomic region, if any."""
     found = _coded(description, "SegmentedPropertyTypeCodeSequence", "SegmentedPropertyTypeModifierCodeSequence")
     if found is None or found.value in _GENERIC:
-        region = _coded(description, "AnatomicRegionSequence", "AnatomicRegionModifierSequence")
-        return region or found
+        return _coded(description, "AnatomicRegionSequence", "AnatomicRegionModifierSequence")
     return found
 
 

@@ -153,6 +153,11 @@ def test_a_generic_type_gives_way_to_the_anatomic_region(seg, masks, hu, edit):
     assert segment.code == Code("64033007", "SCT", "Kidney", "right")
 
 
+def test_a_type_that_only_says_tissue_is_no_code(seg, masks, hu):
+    seg([Segment("Segment_1", masks[0], hu.grid)])  # written with the type Tissue
+    assert seg.read().time_points[0].segments[0].code is None
+
+
 def test_segments_go_to_the_time_point_whose_ct_they_were_made_on(write, hu, two, patient, visit, activity, grid):
     for number, hours in ((1, 4.0), (2, 24.0)):
         write.nm(activity(grid, number), visit(number, hours, frame="same"), f"v{number}/nm.dcm")

@@ -10,7 +10,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from RPTDosimetryLib.cli.app import app
 from RPTDosimetryLib.errors import CancelledError, ConfigurationError, VoiError
 from RPTDosimetryLib.grid import Grid
 from RPTDosimetryLib.records import (
@@ -23,8 +25,11 @@ from RPTDosimetryLib.records import (
     Study,
     TimePoint,
 )
+from RPTDosimetryLib.study.image_files import write_image
 from RPTDosimetryLib.vois import total_segmentator
 from RPTDosimetryLib.vois.delineate import VoiSettings, delineate
+from RPTDosimetryLib.vois.from_file import vois_from_file
+from RPTDosimetryLib.vois.label_file import segment_to_file
 from RPTDosimetryLib.vois.label_names import label_names_in
 from RPTDosimetryLib.vois.total_segmentator import TotalSegmentatorSettings, arguments, segment_ct
 
@@ -355,3 +360,38 @@ def test_organs_beyond_the_dose_grid_are_left_out_and_said(stand_in, registered)
     (liver,) = delineate(cut, patient_of(grid), VoiSettings(organs="totalsegmentator", body=False))
     assert any("left out: kidney_left" in text for text in liver.warnings)
     assert any("changes its volume" in text for text in liver.warnings)
+
+
+def test_the_verb_writes_labels_that_keep_their_names(stand_in, tmp_path):
+    ct, out = phantom(), tmp_path / "labels.nrrd"
+    write_image(ct, tmp_path / "ct.nii.gz")
+    answer = CliRunner().invoke(app, ["segment", str(tmp_path / "ct.nii.gz"), "--out", str(out), "--json"])
+    assert answer.exit_code == 0, answer.output
+    told = json.loads(answer.stdout)
+    assert told["method"] == "TotalSegmentator 2.18.0, task total, 1.5 mm"
+    kidney, liver = told["organs"]
+    assert (kidney["label"], kidney["name"], kidney["canonical_name"]) == (3, "kidney_left", "left kidney")
+    assert kidney["code"] == {"value": "64033007", "scheme": "SCT", "meaning": "Kidney", "laterality": "left"}
+    assert liver["volume_ml"] == pytest.approx(np.count_nonzero(ct.voxels == 60) * 0.1)
+    assert label_names_in(out) == {3: "kidney_left", 5: "liver"}
+    assert {voi.name for voi in vois_from_file(out, ct.grid)} == {"kidney_left", "liver"}
+
+
+def test_the_verb_as_text_takes_single_classes(stand_in, tmp_path):
+    write_image(phantom(), tmp_path / "ct.nrrd")
+    words = ["segment", str(tmp_path / "ct.nrrd"), "--out", str(tmp_path / "l.nrrd"), "--roi", "liver", "--fast"]
+    answer = CliRunner().invoke(app, words)
+    assert answer.exit_code == 0, answer.output
+    assert "liver" in answer.stdout
+    assert "kidney" not in answer.stdout
+    assert stand_in()["argv"][-3:] == ["--fast", "--roi_subset", "liver"]
+
+
+def test_nothing_is_written_when_the_program_fails(stand_in, tmp_path):
+    stand_in("fail")
+    write_image(phantom(), tmp_path / "ct.nrrd")
+    with pytest.raises(VoiError, match="exit code 3"):
+        segment_to_file(tmp_path / "ct.nrrd", tmp_path / "labels.nrrd")
+    assert not (tmp_path / "labels.nrrd").exists()
+    with pytest.raises(ConfigurationError, match=r"\.nrrd"):
+        segment_to_file(tmp_path / "ct.nrrd", tmp_path / "labels.nii.gz")

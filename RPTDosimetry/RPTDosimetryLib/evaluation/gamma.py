@@ -130,8 +130,9 @@ def gamma_index(
     gamma = np.full(reference.grid.shape_zyx, np.nan, dtype=np.float32)
     share = settings.dose_percent / 100.0
     allowed = (0.0, share) if settings.local else (share * normalisation_gy, 0.0)
-    spacing_mm = np.asarray(reference.grid.spacing_mm[::-1])
-    _search_all(reference_gy, evaluated_gy, judged, (allowed, spacing_mm, settings), gamma, (progress, cancelled))
+    z_mm, y_mm, x_mm = reference.grid.spacing_mm[::-1]
+    criteria = (allowed, (z_mm, y_mm, x_mm), settings)
+    _search_all(reference_gy, evaluated_gy, judged, criteria, gamma, (progress, cancelled))
     counts = gamma_counts(gamma[inside], settings.maximum_gamma)
     warnings = tuple(_warnings(reference, settings, counts))
     return GammaResult(reference.with_voxels(gamma, "1"), counts, settings, normalisation_gy, cutoff_gy, warnings)
@@ -151,7 +152,7 @@ def _search_all(
     reference_gy: NDArray[np.float32],
     evaluated_gy: NDArray[np.float32],
     judged: NDArray[np.bool_],
-    criteria: tuple[tuple[float, float], NDArray[np.float64], GammaSettings],
+    criteria: tuple[tuple[float, float], tuple[float, float, float], GammaSettings],
     gamma: NDArray[np.float32],
     watch: tuple[Progress, Cancelled],
 ) -> None:
@@ -161,7 +162,7 @@ def _search_all(
     allowed, spacing_mm, settings = criteria
     progress, cancelled = watch
     points = search_points(spacing_mm, settings.dta_mm, settings.steps_per_dta, settings.maximum_gamma)
-    bounds = _cell_bounds(evaluated_gy)
+    bounds = _cell_bounds(evaluated_gy, judged, points.reach)
     axes_mm = tuple(np.arange(n) * mm for n, mm in zip(evaluated_gy.shape, spacing_mm, strict=True))
     limits = (points.reach, axes_mm, float(settings.maximum_gamma))
     packed = (points.cell, points.first, points.nearest2, points.fraction, points.offset_mm, points.distance2)
@@ -181,14 +182,34 @@ def _search_all(
             progress(number / len(jobs), "Gamma index")
 
 
-def _cell_bounds(dose_gy: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Lowest and highest of the eight voxels at the corners of each cell, (z − 1, y − 1, x − 1) each."""
-    low = high = dose_gy
+def _cell_bounds(
+    dose_gy: NDArray[np.float32], judged: NDArray[np.bool_], reach: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Lowest and highest of the eight voxels at the corners of each cell, (z − 1, y − 1, x − 1) each.
+
+    Only cells that a judged voxel reaches are filled.
+    """
+    whole = tuple(np.empty([n - 1 for n in dose_gy.shape], dtype=np.float32) for _ in range(2))
+    box = _box(judged, reach)
+    low = high = dose_gy[box]
     for axis in range(3):
         before, after = (slice(None, -1), slice(1, None))
         one, other = ((slice(None),) * axis + (part,) for part in (before, after))
         low, high = np.minimum(low[one], low[other]), np.maximum(high[one], high[other])
-    return low, high
+    cells = tuple(slice(part.start, part.start + n) for part, n in zip(box, low.shape, strict=True))
+    whole[0][cells], whole[1][cells] = low, high
+    return whole[0], whole[1]
+
+
+def _box(judged: NDArray[np.bool_], reach: NDArray[np.int64]) -> tuple[slice, ...]:
+    """The part of the image between the outermost judged voxels, and as far beyond as their search reaches."""
+    box = []
+    for axis in range(3):
+        along = np.flatnonzero(judged.any(axis=tuple(a for a in range(3) if a != axis)))
+        first, last = (int(along[0]), int(along[-1])) if along.size else (0, 0)
+        low, high = first - int(reach[axis]), last + int(reach[axis]) + 1
+        box.append(slice(max(min(low, judged.shape[axis] - 2), 0), max(high, 2)))
+    return tuple(box)
 
 
 def _checked_mask(reference: Image, evaluated: Image, mask: NDArray[np.bool_] | None) -> NDArray[np.bool_]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,8 +37,9 @@ class SearchPoints:
         return np.max(np.abs(self.cell), axis=0) + 2
 
 
+@lru_cache(maxsize=4)
 def search_points(
-    spacing_zyx_mm: NDArray[np.float64], dta_mm: float, steps_per_dta: int, maximum_gamma: float
+    spacing_zyx_mm: tuple[float, float, float], dta_mm: float, steps_per_dta: int, maximum_gamma: float
 ) -> SearchPoints:
     """Every point up to ``maximum_gamma`` · DTA, sorted for the search; raises EvaluationError for far too many."""
     if 4 * np.pi * (maximum_gamma * steps_per_dta) ** 3 / 3 > MOST_POINTS:
@@ -49,7 +51,7 @@ def search_points(
     shells = [_shell(radius / dta_mm * steps_per_dta) for radius in radius_mm]
     offset_mm = np.concatenate([np.zeros((3, 0)), *(shell * r for shell, r in zip(shells, radius_mm, strict=True))], 1)
     distance = np.repeat(radius_mm / dta_mm, [shell.shape[1] for shell in shells])
-    place = offset_mm / spacing_zyx_mm[:, None]
+    place = offset_mm / np.asarray(spacing_zyx_mm)[:, None]
     cell = np.floor(place).astype(np.int64)
     order = np.lexsort((distance, cell[2], cell[1], cell[0]))
     cell, place, offset_mm, distance = cell[:, order], place[:, order], offset_mm[:, order], distance[order]
@@ -90,11 +92,9 @@ def _shell(radius: float) -> NDArray[np.float64]:
     for its shells (after Wendling et al., Med Phys 34:1647, 2007), so that both search the same places.
     """
     polar = np.linspace(0.0, np.pi, int(np.ceil(np.pi * radius)) + 1)
-    rows = []
-    for angle in polar:
-        count = int(np.ceil(2 * np.pi * radius * np.sin(angle))) + 1
-        azimuth = np.linspace(0.0, 2 * np.pi, count, endpoint=False)
-        rows.append(np.stack([np.sin(angle) * np.cos(azimuth), np.sin(angle) * np.sin(azimuth)]))
-    around = np.concatenate(rows, axis=1)
-    along = np.repeat(np.cos(polar), [row.shape[1] for row in rows])
-    return np.concatenate([around, along[None]])
+    counts = np.ceil(2 * np.pi * radius * np.sin(polar)).astype(np.int64) + 1
+    row = np.repeat(np.arange(polar.size), counts)
+    within_row = np.arange(row.size) - np.repeat(np.cumsum(counts) - counts, counts)
+    azimuth = within_row * (2 * np.pi / counts)[row]
+    sine = np.sin(polar)[row]
+    return np.stack([sine * np.cos(azimuth), sine * np.sin(azimuth), np.cos(polar)[row]])

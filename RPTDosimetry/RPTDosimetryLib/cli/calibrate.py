@@ -14,6 +14,7 @@ from RPTDosimetryLib.units import BQ_PER_MBQ, S_PER_H
 
 if TYPE_CHECKING:
     from RPTDosimetryLib.calibration.phantom import PhantomCalibration
+    from RPTDosimetryLib.records import Study
 
 Json = Annotated[bool, typer.Option("--json", help="One machine-readable answer on standard output.")]
 _UNTOLD = "not told"
@@ -58,8 +59,7 @@ def calibrate(
         left_behind = write_study(calibrated, out)
         progress(1.0, "Written")
     cut = truncation(calibrated)
-    said = (*calibrated.warnings, *(w for point in calibrated.time_points for w in point.warnings))
-    warnings = tuple(dict.fromkeys((*said, *cut.warnings, *left_behind)))
+    warnings = _said(calibrated, (*cut.warnings, *left_behind))
     if as_json:
         print_json({"out": out, "time_points": rows, "notes": cut.notes, "warnings": warnings})
         return
@@ -68,6 +68,12 @@ def calibrate(
     for row in rows:
         print(f"Time point {row.number}: {row.calibration}")
     print(f"Images and study.json: {out}")
+
+
+def _said(study: Study, more: tuple[str, ...]) -> tuple[str, ...]:
+    """Each warning of a study once, then ``more``."""
+    of_points = (warning for point in study.time_points for warning in point.warnings)
+    return tuple(dict.fromkeys((*study.warnings, *of_points, *more)))
 
 
 def phantom(

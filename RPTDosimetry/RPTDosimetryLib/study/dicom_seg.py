@@ -34,9 +34,11 @@ def read_seg(file: DicomFile, root: Path) -> SegmentSet:
     dataset = read_dicom(file.path)
     if not dataset.get("SegmentSequence") or "PixelData" not in dataset:
         raise StudyError(f"{file.path} is a segmentation without segments or pixels: it is cut off. Copy it again.")
-    if not dataset.get("FrameOfReferenceUID") or dataset.get("DimensionOrganizationType", "") == "TILED_FULL":
+    if "TotalPixelMatrixColumns" in dataset:
+        raise StudyError(f"{file.path} is a segmentation of a microscopy slide, not of a patient: leave it out.")
+    if not dataset.get("FrameOfReferenceUID"):
         raise StudyError(
-            f"{file.path} does not say where it lies in the patient (no frame of reference). Export it again."
+            f"{file.path} does not say where it lies in the patient (frame of reference). Export it again."
         )
     referenced = _referenced_series(dataset)
     try:

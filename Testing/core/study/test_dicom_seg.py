@@ -192,6 +192,12 @@ def test_a_seg_without_frame_of_reference_is_an_error(seg, two, edit):
         seg.read()
 
 
+def test_a_seg_of_a_microscopy_slide_is_an_error(seg, two, edit):
+    edit(seg(two), lambda ds: setattr(ds, "TotalPixelMatrixColumns", 50000))
+    with pytest.raises(StudyError, match="microscopy slide"):
+        seg.read()
+
+
 def test_unequal_slices_are_an_error(seg, two, edit):
     def move(ds):
         position = ds.PerFrameFunctionalGroupsSequence[1].PlanePositionSequence[0]

@@ -17,7 +17,7 @@ from RPTDosimetryLib.dose.engine import DoseSettings, engine_names
 from RPTDosimetryLib.errors import ConfigurationError
 from RPTDosimetryLib.registration.beds import BedSettings
 from RPTDosimetryLib.registration.patient_map import DensitySettings
-from RPTDosimetryLib.registration.rigid import RegistrationSettings
+from RPTDosimetryLib.registration.settings import RegistrationSettings
 from RPTDosimetryLib.study.given import StudyGiven
 from RPTDosimetryLib.tia.registry import model_names
 from RPTDosimetryLib.tia.settings import TiaSettings

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import numpy as np
@@ -15,6 +15,8 @@ from RPTDosimetryLib.physics.hounsfield import AIR_HU, SCHNEIDER_2000, HuCurve, 
 from RPTDosimetryLib.physics.media import SCHNEIDER_8, MediaScheme
 from RPTDosimetryLib.records import Image, PatientMap, RegisteredStudy
 from RPTDosimetryLib.registration.body import body_outline
+from RPTDosimetryLib.registration.carry_over import image_on_reference
+from RPTDosimetryLib.registration.point_map import PointMap
 from RPTDosimetryLib.registration.working_grid import coarser
 
 #: Unit density and 0 HU: what the body counts as where no CT tells.
@@ -52,6 +54,10 @@ def patient_map_of(
     if registered.reference.ct is not None:
         return patient_map(registered.reference.ct, registered.grid, chosen, registered.activity, scheme)
     for number, point in enumerate(registered.study.time_points):
+        if point.ct is not None and not PointMap.of(registered.alignments[number]).rigid:
+            bent = image_on_reference(point.ct, registered.alignments[number], AIR_HU, "linear")
+            found = patient_map(bent, registered.grid, chosen, registered.activity)
+            return replace(found, source=f"{found.source}, of time point {number + 1}, bent with its alignment")
         if point.ct is not None:
             there = _moved_grid(registered.grid, registered.alignments[number].moving_from_fixed)
             moved = [Image(a.voxels, there, a.unit) for a in registered.activity]

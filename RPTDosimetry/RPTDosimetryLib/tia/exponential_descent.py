@@ -3,7 +3,7 @@
 size: a pair of tuples whose lengths, R rates and m basis functions, are thereby known when compiling. n scans;
 phi (m, n), decay (R, n), each twice, for where the search is and where it tries; jac (m + R, n) with rows c_1 …, u_1 …;
 table arrays end with the axis of the table. Activities are in units of the curve's highest, times in units of the last
-scan.
+scan. Arrays go from function to function one by one: gathered in a NamedTuple the same code takes half as long again.
 """
 
 from __future__ import annotations

@@ -32,6 +32,9 @@ from RPTDosimetryLib.registration.point_map import PointMap
 from RPTDosimetryLib.vois.body import body_voi
 from RPTDosimetryLib.vois.contours import draw_contours, mask_of_same_volume, segment_of
 from RPTDosimetryLib.vois.label_map import label_volumes_ml, labels_on
+from RPTDosimetryLib.vois.lesion_drawing import drawn_lesions
+from RPTDosimetryLib.vois.lesion_rules import VoiRules, settled
+from RPTDosimetryLib.vois.lesion_tools import LesionTool
 from RPTDosimetryLib.vois.names import canonical_name, code_of, is_lesion_code
 from RPTDosimetryLib.vois.segment import voi_from_segment
 from RPTDosimetryLib.vois.total_segmentator import TotalSegmentatorSettings, segment_ct
@@ -42,19 +45,18 @@ LESION_PATTERN: Final = r"\b(lesion|tumou?r|metas|mets?\b|gtv|nodule|hcc)"
 #: Share of a structure outside the image, or of volume lost by resampling, from which it is said.
 SAID_FROM: Final = 0.005
 LOST_VOLUME: Final = 0.05
-#: Neighbours share a few edge voxels; from this share of the smaller one it is an overlap.
-SAID_OVERLAP: Final = 0.02
 
 
 @dataclass(frozen=True)
-class VoiSettings:
+class VoiSettings(VoiRules):
     """include and exclude: names with * and ? as wildcards, upper and lower case alike; include empty takes all.
 
     lesion_pattern: regular expression that makes a structure a lesion, searched in its name with digits and punctuation
     as spaces, in lower case. body: add the whole body as a VOI. structures_from: number of the time point (from 1)
     whose contours, segments or labels are used; None takes the reference's, or the first that has any, moved by its
     registration. organs: files, or totalsegmentator, which adds the organs of that time point's CT that its files do
-    not draw themselves (total_segmentator holds its choices; include and exclude hold for its names too).
+    not draw themselves (total_segmentator holds its choices; include and exclude hold for its names too). lesions: to
+    be drawn on the registered SPECT. The rules (lesions_in_organs, overlaps, reviews) are those of VoiRules.
     """
 
     include: tuple[str, ...] = ()
@@ -64,6 +66,7 @@ class VoiSettings:
     structures_from: int | None = None
     organs: Literal["files", "totalsegmentator"] = "files"
     total_segmentator: TotalSegmentatorSettings = field(default_factory=TotalSegmentatorSettings)
+    lesions: tuple[LesionTool, ...] = ()
 
 
 def delineate(
@@ -73,7 +76,7 @@ def delineate(
     progress: Progress = silent,
     cancelled: Cancelled = never,
 ) -> tuple[Voi, ...]:
-    """Every structure as a mask on the dose grid; overlaps are allowed and said in the VOIs' warnings.
+    """Every structure and drawn lesion as a mask on the dose grid, settled by the rules (lesion_rules.py).
 
     Contours, segments and labels keep their volume to half a voxel (see contours.py, segment.py and label_map.py), and
     carry a standard code where the file gives one or the name is known (names.py). Raises VoiError when a structure is
@@ -85,9 +88,8 @@ def delineate(
     vois = list(_structures(registered, chosen, files_part, cancelled))
     if not by_files:
         vois += _organs_of_ct(registered, chosen, vois, part_of(progress, 0.2, 1.0), cancelled)
-    vois = with_unique_names(vois)
-    vois = [_said_where_cut(voi, registered.seen) for voi in vois]
-    vois = _said_where_overlapping(vois)
+    vois = with_unique_names([*vois, *drawn_lesions(registered, chosen.lesions, cancelled=cancelled)])
+    vois = list(settled([_said_where_cut(voi, registered.seen) for voi in vois], chosen))
     if chosen.body:
         body = body_voi(patient, registered.seen)
         vois.append(replace(body, code=code_of(body.name)))
@@ -298,24 +300,3 @@ def _said_where_cut(voi: Voi, seen: NDArray[np.bool_]) -> Voi:
     if voi.mask[0].any() or voi.mask[-1].any():
         warnings.append(f"{voi.name} reaches the first or last slice of the dose grid and may be cut there.")
     return replace(voi, warnings=tuple(warnings))
-
-
-def _said_where_overlapping(vois: Sequence[Voi]) -> list[Voi]:
-    if not vois:
-        return []
-    layers = np.zeros(vois[0].mask.shape, dtype=np.uint16)
-    for voi in vois:
-        layers += voi.mask
-    shared = np.flatnonzero(layers.ravel() > 1)
-    inside = [voi.mask.ravel()[shared] for voi in vois]
-    said = []
-    for n, voi in enumerate(vois):
-        partners = []
-        if inside[n].any():
-            for m, other in enumerate(vois):
-                both = int(np.count_nonzero(inside[n] & inside[m])) if m != n else 0
-                if both > SAID_OVERLAP * min(np.count_nonzero(voi.mask), np.count_nonzero(other.mask)):
-                    partners.append(f"{other.name} ({both * voi.grid.voxel_volume_ml:.3g} mL)")
-        text = (f"{voi.name} overlaps {', '.join(partners)}: those voxels count in both.",) if partners else ()
-        said.append(replace(voi, warnings=voi.warnings + text))
-    return said

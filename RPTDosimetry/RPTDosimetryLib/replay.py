@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
@@ -30,6 +31,7 @@ from RPTDosimetryLib.study.walk import files_below
 _NEEDED: Final = ("inputs_sha256", "settings", "versions", "steps", "outputs_sha256")
 #: What a step states of the time it took: never the same twice.
 _TIMINGS: Final = ("writing_s", "computing_s", "runtime_s")
+_LAST_BITS: Final = 1e-12
 #: Lines of one kind that a terminal shows; --json holds all.
 _MOST = 12
 _MISSING: Final = object()
@@ -205,8 +207,15 @@ def _differences(then: Any, now: Any, at: str = "") -> Iterator[str]:
     elif isinstance(then, list) and isinstance(now, list):
         for number, (a, b) in enumerate(zip_longest(then, now, fillvalue=_MISSING), start=1):
             yield from _differences(a, b, f"{at} {number}")
-    elif then != now:
+    elif not _same(then, now):
         yield f"{at}: {_shown(then)} then, {_shown(now)} now"
+
+
+def _same(then: Any, now: Any) -> bool:
+    """Equal; figures also where only their last bits differ, as sums by another number of threads do."""
+    if isinstance(then, float) and isinstance(now, float):
+        return math.isclose(then, now, rel_tol=_LAST_BITS, abs_tol=0.0)
+    return bool(then == now)
 
 
 def _shown(value: Any) -> str:

@@ -73,6 +73,7 @@ def edited(results, change):
     return path
 
 
+@pytest.mark.slow
 def test_a_run_is_repeated_bit_for_bit_with_kernels_built_anew(done, tmp_path, monkeypatch):
     study, results = done
     monkeypatch.setenv("RPTDOSIMETRY_CACHE", str(tmp_path / "empty cache"))

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import math
+import os
 import platform
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -49,11 +50,16 @@ def sha256_of_files(paths: Iterable[Path], root: Path) -> dict[str, str]:
 
 
 def versions() -> dict[str, str]:
-    """Versions of the program, Python and the packages whose arithmetic enters a result.
+    """Versions of the program, Python and the packages whose arithmetic enters a result, and the machine's kind.
 
     source: SHA-256 over all modules of the library, so that an edited one is noticed under the same version.
     """
-    found = {"SlicerRPTDosimetry": __version__, "python": platform.python_version(), "platform": platform.platform()}
+    found = {
+        "SlicerRPTDosimetry": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processors": str(os.cpu_count()),
+    }
     for package in PACKAGES:
         found[package] = metadata.version(package)
     return found | {"source": _source_sha256()}

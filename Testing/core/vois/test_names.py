@@ -109,3 +109,31 @@ def test_a_canonical_name_is_its_own_canonical_name(name):
     once = canonical_name(name)
     assert canonical_name(once) == once
     assert code_of(once) == code_of(name)
+
+
+TOTAL = (
+    "spleen gallbladder liver stomach pancreas esophagus trachea thyroid_gland small_bowel duodenum colon urinary_bladder "
+    "prostate sacrum heart aorta pulmonary_vein brachiocephalic_trunk superior_vena_cava inferior_vena_cava "
+    "portal_vein_and_splenic_vein spinal_cord brain skull sternum costal_cartilages atrial_appendage_left "
+    "lung_middle_lobe_right"
+).split()
+TOTAL_PAIRED = (
+    "kidney adrenal_gland lung_upper_lobe lung_lower_lobe kidney_cyst subclavian_artery common_carotid_artery "
+    "brachiocephalic_vein iliac_artery iliac_vena humerus scapula clavicula femur hip gluteus_maximus gluteus_medius "
+    "gluteus_minimus autochthon iliopsoas"
+).split()
+TOTAL += [f"{name}_{side}" for name in TOTAL_PAIRED for side in ("left", "right")]
+TOTAL += [f"rib_{side}_{n}" for n in range(1, 13) for side in ("left", "right")]
+TOTAL += [
+    f"vertebrae_{level}{n}" for level, last in (("C", 7), ("T", 12), ("L", 5), ("S", 1)) for n in range(1, last + 1)
+]
+
+
+def test_every_class_of_totalsegmentators_main_task_is_known():
+    assert len(TOTAL) == 117
+    canonical = [canonical_name(name) for name in TOTAL]
+    assert len(set(canonical)) == 117
+    for name, found in zip(TOTAL, canonical, strict=True):
+        assert known_structure(name) is not None, name
+        side = next((side for side in ("left", "right") if f"_{side}" in name), "")
+        assert side in found

@@ -53,10 +53,17 @@ def test_contours_of_the_reference_are_drawn_with_a_body_around_them(registered,
     vois = delineate(registered, patient)
     assert [(v.name, v.kind) for v in vois] == [("cylinder", "organ"), ("Lesion 1", "lesion"), ("body", "region")]
     assert vois[0].source == "contours of time point 1"
-    assert any("overlaps Lesion 1" in w for w in vois[0].warnings)
+    assert vois[0].lesions == "included"
+    assert any("includes its lesions: Lesion 1" in w for w in vois[0].warnings)
     assert vois[2].mask[20, 24, 24]  # the hole is inside the body
     assert not vois[2].mask[:, 44].any()  # the couch is not
     assert vois[2].mask.sum() == 40 * 32 * 36
+
+
+def test_the_choice_of_lesions_in_organs_is_made_before_anything_is_integrated(registered, patient):
+    organ, lesion = delineate(registered, patient, VoiSettings(body=False, lesions_in_organs="excluded"))
+    assert organ.lesions == "excluded"
+    assert not (organ.mask & lesion.mask).any()
 
 
 def test_contours_of_another_time_point_follow_its_registration(registered, patient):

@@ -165,7 +165,7 @@ def _search_all(
     bounds = _cell_bounds(evaluated_gy, judged, points.reach)
     axes_mm = tuple(np.arange(n) * mm for n, mm in zip(evaluated_gy.shape, spacing_mm, strict=True))
     limits = (points.reach, axes_mm, float(settings.maximum_gamma))
-    packed = (points.cell, points.first, points.nearest2, points.fraction, points.offset_mm, points.distance2)
+    packed = (points.cell, points.distance2, points.first, points.fraction, points.offset_mm)
     voxels = np.flatnonzero(judged)
     out = gamma.reshape(-1)
 

@@ -1,4 +1,4 @@
-"""Where the gamma index looks for the dose: shells of points around a voxel, sorted into the cells of the grid."""
+"""Where the gamma index looks for the dose: shells of points around a voxel, cut into patches by the grid's cells."""
 
 from __future__ import annotations
 
@@ -16,24 +16,22 @@ MOST_POINTS = 6_000_000
 
 @dataclass(frozen=True)
 class SearchPoints:
-    """Points around a voxel centre, by cell of the grid and by distance within a cell; cells by their nearest point.
+    """Points around a voxel centre in patches: the part of one shell in one cell of the grid, nearest shells first.
 
-    A cell is the block between eight voxel centres, named by its lowest one relative to the voxel: cell (c, 3). Arrays
-    are (z, y, x). fraction (3, n): place within the cell, 0 to 1; offset_mm (3, n); distance2 (n): (distance/DTA)²;
-    first (c + 1): where each cell's points start; nearest2 (c): (distance/DTA)² of its nearest point.
-    reach (3): voxels that the points can touch on either side.
+    A cell is the block between eight voxel centres, named by its lowest one relative to the voxel. Axes are z, y, x.
+    For each of p patches: cell (p, 3), distance2 (p): (distance/DTA)², first (p + 1): where its points start. For each
+    of n points: fraction (3, n): place within the cell, 0 to 1; offset_mm (3, n).
     """
 
     cell: NDArray[np.int64]
+    distance2: NDArray[np.float64]
     first: NDArray[np.int64]
-    nearest2: NDArray[np.float64]
     fraction: NDArray[np.float64]
     offset_mm: NDArray[np.float64]
-    distance2: NDArray[np.float64]
 
     @property
     def reach(self) -> NDArray[np.int64]:
-        """One more than the points need, so that no rounding takes a voxel's search out of the image."""
+        """Voxels that the points can touch on either side; one more than they need, against rounding."""
         return np.max(np.abs(self.cell), axis=0) + 2
 
 
@@ -53,20 +51,15 @@ def search_points(
     distance = np.repeat(radius_mm / dta_mm, [shell.shape[1] for shell in shells])
     place = offset_mm / np.asarray(spacing_zyx_mm)[:, None]
     cell = np.floor(place).astype(np.int64)
-    order = np.lexsort((distance, cell[2], cell[1], cell[0]))
+    order = np.lexsort((cell[2], cell[1], cell[0], distance))
     cell, place, offset_mm, distance = cell[:, order], place[:, order], offset_mm[:, order], distance[order]
-    starts = np.flatnonzero(np.any(np.diff(cell, axis=1, prepend=cell[:, :1] - 1) != 0, axis=0))
-    nearest_first = np.argsort(distance[starts], kind="stable")
-    counts = np.diff(np.append(starts, distance.size))[nearest_first]
-    starts = starts[nearest_first]
-    by_cell = np.concatenate([np.arange(s, s + n) for s, n in zip(starts, counts, strict=True)] or [starts])
+    starts = np.flatnonzero(np.any(np.diff(cell, axis=1, prepend=0) != 0, axis=0) | (np.diff(distance, prepend=0) != 0))
     return SearchPoints(
         cell=np.ascontiguousarray(cell[:, starts].T),
-        first=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-        nearest2=distance[starts] ** 2,
-        fraction=np.ascontiguousarray((place - cell)[:, by_cell]),
-        offset_mm=np.ascontiguousarray(offset_mm[:, by_cell]),
-        distance2=np.ascontiguousarray(distance[by_cell] ** 2),
+        distance2=distance[starts] ** 2,
+        first=np.append(starts, distance.size).astype(np.int64),
+        fraction=np.ascontiguousarray(place - cell),
+        offset_mm=np.ascontiguousarray(offset_mm),
     )
 
 

@@ -72,12 +72,19 @@ def side_by_side(
 ) -> SideBySide:
     """Every method with few scans on one curve, against the multi-point fit (None, or a fit with few scans: "auto").
 
-    A method leaves out all other scans. Raises KineticsError for a curve of one scan, or none that can be fitted.
+    A method leaves out all other scans. Where "auto" cannot fit the curve, a fit with few scans that was given is the
+    measure itself. Raises KineticsError for a curve of one scan, or one that cannot be fitted at all.
     """
     settings = settings or FitSettings()
     ordered, _ = checked_curve(curve)
+    measure = multi_point
     if multi_point is None or multi_point.model in FEW_SCANS:
-        multi_point = fit_curve(ordered, "auto", settings, kind)
+        try:
+            measure = fit_curve(ordered, "auto", settings, kind)
+        except KineticsError:
+            if multi_point is None:
+                raise
+    assert measure is not None  # a fit was given, or auto made one
     found, not_possible = [], {}
     for method in FEW_SCANS:
         try:
@@ -91,11 +98,11 @@ def side_by_side(
                 _scans(method, fit, ordered),
                 fit.tia_bq_s,
                 fit.tia_se_bq_s,
-                100.0 * (fit.tia_bq_s / multi_point.tia_bq_s - 1.0),
+                100.0 * (fit.tia_bq_s / measure.tia_bq_s - 1.0),
                 fit.warnings,
             )
         )
-    return SideBySide(multi_point, tuple(found), not_possible)
+    return SideBySide(measure, tuple(found), not_possible)
 
 
 def side_by_side_of_vois(

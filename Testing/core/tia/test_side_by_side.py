@@ -61,6 +61,20 @@ def test_against_a_fit_with_few_scans_the_multi_point_one_is_still_the_measure(o
     assert side_by_side(one_exponential, kept).multi_point.model == "kim"
 
 
+def test_where_no_multi_point_fit_exists_the_one_asked_for_is_the_measure(one_exponential, monkeypatch):
+    from RPTDosimetryLib.tia import side_by_side as module
+
+    asked = fit_curve(one_exponential, "haenscheid")
+
+    def none(*_):
+        raise KineticsError("no fit")
+
+    monkeypatch.setattr(module, "fit_curve", none)
+    assert side_by_side(one_exponential, asked).multi_point is asked
+    with pytest.raises(KineticsError, match="no fit"):
+        side_by_side(one_exponential)
+
+
 @pytest.mark.parametrize(
     ("time_h", "pair"),
     [

@@ -49,8 +49,10 @@ def kernels(
 ) -> None:
     """Voxel S values of a nuclide in a medium, by our own Monte Carlo, with standard errors."""
     from RPTDosimetryLib.transport.kernel_answer import kernel_answer
-    from RPTDosimetryLib.transport.point_kernel_library import point_kernel
+    from RPTDosimetryLib.transport.point_kernel_library import WHILE, is_at_hand, point_kernel
 
+    if not is_at_hand(nuclide, material):
+        print_warnings([f"The point kernel of {nuclide} in {material} is neither shipped nor kept: {WHILE}."])
     with shown_progress(quiet=as_json) as progress:
         answer = kernel_answer(point_kernel(nuclide, material, progress=progress), density, voxel_mm, extent)
     if as_json:

@@ -91,3 +91,29 @@ def test_a_dose_of_tb_161_is_computed_from_shipped_kernels(rptdosimetry, maps, r
     lu = rptdosimetry("dose", "--tia", maps.tia, "--hu", maps.hu, "--out", maps.folder / "lu.nrrd", "--json")
     # electrons 202.5 and 147.9 keV per decay (EJNMMI Phys 2020, 7:33, table 1); Tb-161's are softer, more stay
     assert 202.5 / 147.9 < answer.json["max_gy"] / lu.json["max_gy"] < 1.05 * 202.5 / 147.9
+
+
+def test_a_kernel_that_must_be_computed_is_said_before_even_with_json(rptdosimetry, monkeypatch):
+    """Nothing is computed here: the kernel of water stands in."""
+    from RPTDosimetryLib.transport import point_kernel_library as library
+
+    water = library.point_kernel("Lu-177", "water")
+    monkeypatch.setattr(library, "point_kernel", lambda *_, **__: water)
+    answer = rptdosimetry("kernels", "--nuclide", "Y-90", "--material", "schneider_connective", "--voxel-mm", 4.8, 4.8,
+                          4.8, "--extent", 0, "--json")  # fmt: skip
+    assert answer.code == 0, answer.err
+    expected = not library.is_at_hand("Y-90", "schneider_connective")
+    assert ("about a minute" in answer.err) == expected
+    assert answer.json["kernel"]
+
+
+def test_a_python_warning_is_one_line_on_standard_error(rptdosimetry, maps, monkeypatch):
+    from RPTDosimetryLib.transport import point_kernel_library as library
+
+    monkeypatch.setattr(library, "is_at_hand", lambda *_: False)
+    out = maps.folder / "dose.nrrd"
+    answer = rptdosimetry("dose", "--tia", maps.tia, "--hu", maps.hu, "--out", out, "--json")
+    assert answer.code == 0, answer.err
+    lines = [line for line in answer.err.splitlines() if line.startswith("warning: 1 point kernel of Lu-177")]
+    assert len(lines) == 1
+    assert "UserWarning" not in answer.err

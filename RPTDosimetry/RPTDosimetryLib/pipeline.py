@@ -83,9 +83,9 @@ def run(
     root, files = files_below(folder)
     inputs = sha256_of_files(files, root)
     with whole_folder(out) as temporary:
-        write_results(outcome, temporary, Origin(folder.resolve()), inputs, part_of(progress, 0.85, 1.0))
+        warnings = write_results(outcome, temporary, Origin(folder.resolve()), inputs, part_of(progress, 0.85, 1.0))
     progress(1.0, "Done")
-    return RunResults(out, outcome.organ_doses, outcome.warnings, outcome)
+    return RunResults(out, outcome.organ_doses, warnings, outcome)
 
 
 def decay_of(administration: Administration) -> tuple[str, float]:

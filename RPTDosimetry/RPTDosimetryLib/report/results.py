@@ -65,16 +65,21 @@ class RunResults:
 
 def write_results(
     outcome: Outcome, folder: Path, origin: Origin, inputs: Mapping[str, str], progress: Progress
-) -> None:
-    """Write every file into ``folder``. inputs: SHA-256 of the study's files by their name in the study folder."""
+) -> tuple[str, ...]:
+    """Write every file into ``folder`` and return all warnings of the run, those of writing last.
+
+    inputs: SHA-256 of the study's files by their name in the study folder.
+    """
     started = time.monotonic()
     dose, backdrop, density = outcome.dose, _backdrop(outcome), outcome.patient.source
     histograms = _dvhs(outcome)
+    identity = identity_of_study(outcome.registered.study, outcome.registered.reference)
+    warnings = tuple(dict.fromkeys((*outcome.warnings, *identity.warnings)))
     title = f"{dose.nuclide}, engine {dose.engine}\nDensity: {density}"
-    steps: dict[str, Callable[[], None]] = {
+    steps: dict[str, Callable[[], object]] = {
         "Writing maps": lambda: _write_maps(outcome, folder),
         "Writing tables": lambda: _write_tables(outcome, histograms, folder),
-        "Writing DICOM": lambda: _write_rtdose(outcome, folder),
+        "Writing DICOM": lambda: write_rtdose(dose, folder / RT_DOSE, identity),
         "Drawing the dose": lambda: save_dose_overlay(dose, backdrop, outcome.vois, folder / OVERLAY, density),
         "Drawing histograms": lambda: save_dvh(histograms, folder / DVH_FIGURE, f"Dose-volume histograms, {title}"),
         "Drawing curves": lambda: save_curves(outcome.curves, folder / CURVES, "Time-activity curves"),
@@ -84,8 +89,9 @@ def write_results(
         step()
     written = sha256_of_files([f for f in folder.iterdir() if f.is_file()], folder)
     stated = {**_steps(outcome), "writing_s": round(time.monotonic() - started, 2)}
-    record = provenance_record(inputs, outcome.settings, stated, written, outcome.warnings, origin)
+    record = provenance_record(inputs, outcome.settings, stated, written, warnings, origin)
     (folder / PROVENANCE).write_text(json_text(record) + "\n", encoding="utf-8")
+    return warnings
 
 
 def _described() -> dict[str, str]:
@@ -118,11 +124,6 @@ def _write_maps(outcome: Outcome, folder: Path) -> None:
     for number, voi in reversed(list(enumerate(outcome.vois, start=1))):
         labels[voi.mask] = number  # the first VOI in the table wins where two overlap
     write_image(Image(labels, outcome.dose.image.grid, "1"), folder / VOIS)
-
-
-def _write_rtdose(outcome: Outcome, folder: Path) -> None:
-    identity = identity_of_study(outcome.registered.study, outcome.registered.reference)
-    write_rtdose(outcome.dose, folder / RT_DOSE, identity)
 
 
 def _write_tables(outcome: Outcome, histograms: Sequence[Dvh], folder: Path) -> None:

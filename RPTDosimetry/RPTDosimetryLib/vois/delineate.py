@@ -88,7 +88,8 @@ def delineate(
     vois = list(_structures(registered, chosen, files_part, cancelled))
     if not by_files:
         vois += _organs_of_ct(registered, chosen, vois, part_of(progress, 0.2, 1.0), cancelled)
-    vois = with_unique_names([*vois, *drawn_lesions(registered, chosen.lesions, cancelled=cancelled)])
+    lesions = drawn_lesions(registered, chosen.lesions, cancelled=cancelled)
+    vois = with_unique_names([*vois, *(replace(voi, code=voi.code or code_of(voi.name)) for voi in lesions)])
     vois = list(settled([_said_where_cut(voi, registered.seen) for voi in vois], chosen))
     if chosen.body:
         body = body_voi(patient, registered.seen)

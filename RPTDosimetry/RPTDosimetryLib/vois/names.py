@@ -39,6 +39,10 @@ _SPELLINGS: Final = {
     "lachrymal": "lacrimal",
 }
 _DROPPED: Final = frozenset({"the", "of", "and", "both", "structure", "organ", "bilateral"})
+#: Where in an organ a lesion lies: of the organ all the same ("lesion 2 liver L lateral").
+_PLACES: Final = frozenset(
+    {"lobe", "segment", "lateral", "medial", "anterior", "posterior", "superior", "inferior", "upper", "lower", "dome"}
+)
 #: Endings whose s is no plural (pancreas, uterus, pelvis).
 _SINGULAR_ENDINGS: Final = ("ss", "us", "is", "as")
 
@@ -131,12 +135,19 @@ def _lesion(words: tuple[str, ...]) -> KnownStructure | None:
             continue
         row = _by_words()[_key(tuple(kind))]
         rest = tuple(word for word in words if re.sub(r"\d+$", "", word) not in kind and not word.isdigit())
-        region = _anatomy(rest) if rest else None
+        region = _region(rest)
         if rest and region is None:
             return None
         found = row.with_side(None)
         return KnownStructure(found.name, found.code, None if region is None else region.code)
     return None
+
+
+def _region(words: tuple[str, ...]) -> KnownStructure | None:
+    """The organ that a lesion is said to lie in, as exactly as the words tell it: "upper lobe of lung", "liver L"."""
+    organ = tuple(word for word in words if word not in _PLACES)
+    unsided = tuple(word for word in organ if word not in ("left", "right"))
+    return _anatomy(words) or _anatomy(organ) or (_anatomy(unsided) if unsided else None)
 
 
 def _words(name: str) -> tuple[str, ...]:

@@ -73,6 +73,11 @@ def test_a_lesion_of_an_organ_has_it_as_region():
     assert known_structure("Liver met 2").region == Code("10200004", "SCT", "Liver")
     assert known_structure("Lesion kidney R").region.laterality == "right"
     assert known_structure("Lesion 2").region is None
+    for name in ("lesion1 liver R lobe", "lesion2 liver L lateral", "Met liver segment 7"):  # as a clinic wrote them
+        assert known_structure(name).region == Code("10200004", "SCT", "Liver")
+    assert known_structure("Met left upper lobe of lung").region == Code(
+        "45653009", "SCT", "Upper lobe of lung", "left"
+    )
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["name"])
@@ -111,17 +116,19 @@ def test_a_canonical_name_is_its_own_canonical_name(name):
     assert code_of(once) == code_of(name)
 
 
-TOTAL = (
-    "spleen gallbladder liver stomach pancreas esophagus trachea thyroid_gland small_bowel duodenum colon urinary_bladder "
-    "prostate sacrum heart aorta pulmonary_vein brachiocephalic_trunk superior_vena_cava inferior_vena_cava "
-    "portal_vein_and_splenic_vein spinal_cord brain skull sternum costal_cartilages atrial_appendage_left "
-    "lung_middle_lobe_right"
-).split()
-TOTAL_PAIRED = (
-    "kidney adrenal_gland lung_upper_lobe lung_lower_lobe kidney_cyst subclavian_artery common_carotid_artery "
-    "brachiocephalic_vein iliac_artery iliac_vena humerus scapula clavicula femur hip gluteus_maximus gluteus_medius "
-    "gluteus_minimus autochthon iliopsoas"
-).split()
+TOTAL = [
+    "spleen", "gallbladder", "liver", "stomach", "pancreas", "esophagus", "trachea", "thyroid_gland",
+    "small_bowel", "duodenum", "colon", "urinary_bladder", "prostate", "sacrum", "heart", "aorta",
+    "pulmonary_vein", "brachiocephalic_trunk", "superior_vena_cava", "inferior_vena_cava",
+    "portal_vein_and_splenic_vein", "spinal_cord", "brain", "skull", "sternum", "costal_cartilages",
+    "atrial_appendage_left", "lung_middle_lobe_right"
+]  # fmt: skip
+TOTAL_PAIRED = [
+    "kidney", "adrenal_gland", "lung_upper_lobe", "lung_lower_lobe", "kidney_cyst", "subclavian_artery",
+    "common_carotid_artery", "brachiocephalic_vein", "iliac_artery", "iliac_vena", "humerus", "scapula",
+    "clavicula", "femur", "hip", "gluteus_maximus", "gluteus_medius", "gluteus_minimus", "autochthon",
+    "iliopsoas"
+]  # fmt: skip
 TOTAL += [f"{name}_{side}" for name in TOTAL_PAIRED for side in ("left", "right")]
 TOTAL += [f"rib_{side}_{n}" for n in range(1, 13) for side in ("left", "right")]
 TOTAL += [

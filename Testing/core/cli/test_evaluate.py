@@ -1,10 +1,17 @@
 """The verbs gamma and compare on files whose answer is known."""
 
+from datetime import datetime
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian
 
 from RPTDosimetryLib.grid import Grid
+from RPTDosimetryLib.records import Image
+from RPTDosimetryLib.virtual_patient.dicom_identity import PatientInfo, Visit
+from RPTDosimetryLib.virtual_patient.rtstruct_writer import write_rtstruct
 
 
 @pytest.fixture
@@ -122,3 +129,46 @@ def test_identical_maps_answer_null_and_why(rptdosimetry, doses):
     assert got["metrics"]["ssim"] == pytest.approx(1.0)
     assert any("identical" in note for note in got["notes"])
     assert rptdosimetry("gamma", reference, reference, "--json").json["highest_gamma"] == 0.0
+
+
+def rtdose(path, grid, stored, scaling):
+    """An RT Dose as another program would write it: whole numbers and DoseGridScaling [Gy]."""
+    ds = Dataset()
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID = "1.2.840.10008.5.1.4.1.1.481.2"
+    ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID = "1.2.3.4"
+    ds.Modality, ds.DoseUnits, ds.DoseType, ds.DoseSummationType = "RTDOSE", "GY", "PHYSICAL", "PLAN"
+    ds.FrameOfReferenceUID = "1.2.3.5"
+    ds.NumberOfFrames, ds.Rows, ds.Columns = grid.shape_zyx
+    ds.PixelSpacing, ds.SliceThickness = [grid.spacing_mm[1], grid.spacing_mm[0]], grid.spacing_mm[2]
+    ds.ImagePositionPatient, ds.ImageOrientationPatient = list(grid.origin_mm), [1, 0, 0, 0, 1, 0]
+    ds.GridFrameOffsetVector = [grid.spacing_mm[2] * k for k in range(grid.shape_zyx[0])]
+    ds.FrameIncrementPointer = 0x3004000C
+    ds.SamplesPerPixel, ds.PhotometricInterpretation, ds.PixelRepresentation = 1, "MONOCHROME2", 0
+    ds.BitsAllocated, ds.BitsStored, ds.HighBit = 16, 16, 15
+    ds.DoseGridScaling = scaling
+    ds.PixelData = stored.astype("<u2").tobytes()
+    ds.save_as(path, enforce_file_format=True)
+    return path
+
+
+def test_rtdose_with_its_grid_scaling_and_rtstruct_are_read(rptdosimetry, doses):
+    maps, reference, _ = doses
+    stored = np.round(1e3 * (5 + np.arange(11.0)[:, None, None] * np.ones(maps.grid.shape_zyx)))
+    evaluated = rtdose(maps.folder / "dose.dcm", maps.grid, stored, 1.01e-3)
+    labels = np.zeros(maps.grid.shape_zyx, dtype=np.uint8)
+    labels[3:8, 3:8, 3:8] = 1
+    contours = write_rtstruct(
+        *(Image(labels, maps.grid, "1"), {1: "kidney_left"}, maps.folder / "contours.dcm"),
+        *(PatientInfo(), Visit(1, datetime(2024, 5, 13, 10))),
+    )
+    got = rptdosimetry("compare", reference, evaluated, "--labels", contours, "--json")
+    assert got.code == 0, got.err
+    (kidney,) = got.json["volumes"]
+    assert kidney["name"] == "kidney_left"
+    assert 117 <= kidney["voxels"] <= 125  # contours cut the eight corners of a cube
+    assert kidney["error_percent"] == pytest.approx(1.0, rel=1e-3)
+    gamma = rptdosimetry("gamma", reference, evaluated, "--labels", contours, "--json")
+    assert gamma.code == 0, gamma.err
+    assert gamma.json["volumes"][0]["pass_rate_percent"] == 100.0

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from RPTDosimetryLib import __version__
-from RPTDosimetryLib.cli import calibrate, dose_rate, evaluate, exchange, lesion, segment, steps
+from RPTDosimetryLib.cli import calibrate, dose_rate, evaluate, exchange, lesion, register, segment, steps
 from RPTDosimetryLib.cli.terminal import one_clear_error, print_json, print_warnings, shown_progress
 from RPTDosimetryLib.report.provenance import DISCLAIMER
 
@@ -121,3 +121,4 @@ dose_rate.add_to(app)
 exchange.add_to(app)
 evaluate.add_to(app)
 segment.add_to(app)
+register.add_to(app)

@@ -75,15 +75,16 @@ def require_trustworthy(found: Alignment, settings: RegistrationSettings) -> Non
             f"(limit {settings.maximum_volume_factor:.2f} either way)."
         )
     detail = found.detail_correlation or 0.0
+    least = settings.minimum_ct_correlation if found.through == "ct" else settings.minimum_correlation
     if (
         found.mutual_information_after < settings.minimum_mutual_information
-        or found.correlation_after < settings.minimum_correlation
+        or found.correlation_after < least
         or detail < settings.minimum_detail_correlation
     ):
         raise RegistrationError(
             f"the images have little in common (mutual information {found.mutual_information_after:.2f} nats, "
             f"correlation {found.correlation_after:.2f}, of detail {detail:.2f}; at least "
-            f"{settings.minimum_mutual_information:.2f}, {settings.minimum_correlation:.2f} and "
+            f"{settings.minimum_mutual_information:.2f}, {least:.2f} and "
             f"{settings.minimum_detail_correlation:.2f} are asked for)."
         )
     if found.mutual_information_after < 0.98 * found.mutual_information_before:

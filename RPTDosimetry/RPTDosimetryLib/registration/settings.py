@@ -27,8 +27,8 @@ class RegistrationSettings:
     A result fails when it moves the body by more than maximum_shift_mm (mean) or maximum_turn_deg (patients are laid
     down again within centimetres and degrees), changes volume somewhere in the body by more than the factor
     maximum_volume_factor, or when the images then agree less than minimum_mutual_information [nats],
-    minimum_correlation or minimum_detail_correlation (see quality.py). cut_warning: share of activity outside the
-    reference grid from which a warning is given.
+    minimum_correlation (of CTs: minimum_ct_correlation) or minimum_detail_correlation (see quality.py). cut_warning:
+    share of activity outside the reference grid from which a warning is given.
     """
 
     method: Method = "rigid"
@@ -47,4 +47,5 @@ class RegistrationSettings:
     minimum_mutual_information: float = 0.10
     minimum_correlation: float = 0.40
     minimum_detail_correlation: float = 0.50
+    minimum_ct_correlation: float = 0.80
     cut_warning: float = 0.01

@@ -67,6 +67,10 @@ class DoseComparison:
             notes.append("The maps are identical in the voxels counted: PSNR is infinite and given as null.")
         if self.metrics.ssim is None:
             notes.append(f"SSIM needs {SSIM_WINDOW} voxels along each axis around a counted voxel: it is not given.")
+        if self.metrics.re_percent is None:
+            notes.append(
+                f"No voxel counted reaches {RELATIVE_FLOOR_PERCENT:g} % of the reference maximum: no RE and RAE."
+            )
         if self.metrics.low_dose_correlation is None:
             notes.append("Too few voxels of low dose, or no variation among them: no low-dose correlation.")
         if 0 < len(self.organs) < FEWEST_ORGANS:

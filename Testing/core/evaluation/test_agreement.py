@@ -102,3 +102,10 @@ def test_identical_maps_are_said_to_be_so_in_the_answer():
     assert answer["counted"] == "all voxels"
     assert answer["sign"] == "evaluated - reference"
     assert answer["mean_weighting"].startswith("voxel volume")
+
+
+def test_a_mask_without_dose_says_that_there_are_no_relative_errors():
+    cold = REFERENCE.voxels == 0.0
+    comparison = compare_doses(REFERENCE, EVALUATED, mask=cold)
+    assert (comparison.metrics.re_percent, comparison.metrics.relative_voxels) == (None, 0)
+    assert any("no RE and RAE" in note for note in comparison.notes())

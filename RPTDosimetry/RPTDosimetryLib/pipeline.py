@@ -42,6 +42,7 @@ from RPTDosimetryLib.tia.integrate import integrate
 from RPTDosimetryLib.tia.side_by_side import side_by_side_of_vois
 from RPTDosimetryLib.tia.voi_curves import fit_vois, voi_curves
 from RPTDosimetryLib.vois.delineate import delineate
+from RPTDosimetryLib.vois.review import reviews_of_nothing
 
 
 def compute(folder: Path, settings: RunSettings, progress: Progress = silent, cancelled: Cancelled = never) -> Outcome:
@@ -71,7 +72,7 @@ def compute(folder: Path, settings: RunSettings, progress: Progress = silent, ca
     rows = organ_doses(dose, vois, patient, tia, study.administration, recovery)
     pairs = {name: (curves[name], fits[name]) for name in curves}
     compared = side_by_side_of_vois(pairs, settings.tia)
-    said = (*checks, *cut.warnings, *cut.notes)
+    said = (*checks, *cut.warnings, *cut.notes, *reviews_of_nothing(vois, settings.vois.reviews))
     return Outcome(registered, patient, vois, pairs, tia, dose, tuple(rows), said, totals, compared, settings)
 
 

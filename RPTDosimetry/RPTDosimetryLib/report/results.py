@@ -183,6 +183,8 @@ def _steps(outcome: Outcome) -> dict[str, Any]:
                     "model": fit.model,
                     "tia_bq_s": fit.tia_bq_s,
                     "tia_se_bq_s": fit.tia_se_bq_s,
+                    "bootstrap_se_bq_s": fit.bootstrap_se_bq_s,
+                    "tia_interval_bq_s": fit.tia_interval_bq_s,
                     "parameters": fit.parameters,
                     "extrapolated_fraction": fit.extrapolated_fraction,
                 }

@@ -90,10 +90,11 @@ def delineate(
         vois += _organs_of_ct(registered, chosen, vois, part_of(progress, 0.2, 1.0), cancelled)
     lesions = drawn_lesions(registered, chosen.lesions, cancelled=cancelled)
     vois = with_unique_names([*vois, *(replace(voi, code=voi.code or code_of(voi.name)) for voi in lesions)])
-    vois = list(settled([_said_where_cut(voi, registered.seen) for voi in vois], chosen))
+    vois = [_said_where_cut(voi, registered.seen) for voi in vois]
     if chosen.body:
         body = body_voi(patient, registered.seen)
         vois.append(replace(body, code=code_of(body.name)))
+    vois = list(settled(vois, chosen))
     progress(1.0, f"{len(vois)} volumes of interest")
     return tuple(vois)
 

@@ -109,8 +109,10 @@ def with_reviews(vois: Sequence[Voi], file: Path) -> tuple[Voi, ...]:
     return tuple(_with_review(voi, reviews.get(voi.name)) for voi in vois)
 
 
-def reviews_of_nothing(vois: Sequence[Voi], file: Path) -> tuple[str, ...]:
+def reviews_of_nothing(vois: Sequence[Voi], file: Path | None) -> tuple[str, ...]:
     """What to say of reviews whose VOI is not there, in order of their names."""
+    if file is None:
+        return ()
     names = {voi.name for voi in vois}
     return tuple(
         f"{file.name} holds a review of {name}, which is not among the volumes." for name in sorted(read_reviews(file))

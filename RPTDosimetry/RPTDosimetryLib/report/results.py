@@ -13,11 +13,13 @@ import numpy as np
 
 from RPTDosimetryLib.evaluation.dvh import Dvh, dvh
 from RPTDosimetryLib.evaluation.organ_table import OrganDose
-from RPTDosimetryLib.records import Image, Progress
+from RPTDosimetryLib.records import Image, Progress, RegisteredStudy
 from RPTDosimetryLib.report.dicom_identity import identity_of_study
 from RPTDosimetryLib.report.figures import activity_backdrop, ct_backdrop, save_curves, save_dose_overlay, save_dvh
 from RPTDosimetryLib.report.outcome import Outcome
 from RPTDosimetryLib.report.provenance import Origin, json_text, provenance_record, sha256_of_files
+from RPTDosimetryLib.report.registration_figures import save_alignment_figure
+from RPTDosimetryLib.report.registration_folder import write_transforms
 from RPTDosimetryLib.report.rtdose import write_rtdose
 from RPTDosimetryLib.report.tables import write_organ_table, write_rows
 from RPTDosimetryLib.study.image_files import write_image
@@ -60,7 +62,8 @@ class RunResults:
 
     def where(self) -> str:
         """One line a file: what it is and where."""
-        return "\n".join(f"{text:28} {self.folder / name}" for name, text in _described().items())
+        lines = [f"{text:28} {self.folder / name}" for name, text in _described().items()]
+        return "\n".join([*lines, f"{'Registration, by time point':28} {self.folder / 'registration_*.png'}"])
 
 
 def write_results(
@@ -80,6 +83,8 @@ def write_results(
         "Writing maps": lambda: _write_maps(outcome, folder),
         "Writing tables": lambda: _write_tables(outcome, histograms, folder),
         "Writing DICOM": lambda: write_rtdose(dose, folder / RT_DOSE, identity),
+        "Writing transforms": lambda: write_transforms(outcome.registered, folder),
+        "Drawing the registration": lambda: _draw_registration(outcome.registered, folder),
         "Drawing the dose": lambda: save_dose_overlay(dose, backdrop, outcome.vois, folder / OVERLAY, density),
         "Drawing histograms": lambda: save_dvh(histograms, folder / DVH_FIGURE, f"Dose-volume histograms, {title}"),
         "Drawing curves": lambda: save_curves(outcome.curves, folder / CURVES, "Time-activity curves"),
@@ -124,6 +129,12 @@ def _write_maps(outcome: Outcome, folder: Path) -> None:
     for number, voi in reversed(list(enumerate(outcome.vois, start=1))):
         labels[voi.mask] = number  # the first VOI in the table wins where two overlap
     write_image(Image(labels, outcome.dose.image.grid, "1"), folder / VOIS)
+
+
+def _draw_registration(registered: RegisteredStudy, folder: Path) -> None:
+    for number in range(1, len(registered.activity) + 1):
+        if number != registered.reference_index + 1:
+            save_alignment_figure(registered, number, folder / f"registration_{number}.png")
 
 
 def _write_tables(outcome: Outcome, histograms: Sequence[Dvh], folder: Path) -> None:

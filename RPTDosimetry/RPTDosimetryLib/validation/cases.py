@@ -9,6 +9,7 @@ from pathlib import Path
 from RPTDosimetryLib.errors import ConfigurationError
 from RPTDosimetryLib.records import Progress, silent
 from RPTDosimetryLib.validation.decay_cases import decay_rows
+from RPTDosimetryLib.validation.gamma_cases import gamma_rows
 from RPTDosimetryLib.validation.kernel_cases import kernel_rows, sphere_rows
 from RPTDosimetryLib.validation.kinetics_cases import kinetics_rows
 from RPTDosimetryLib.validation.published_kernel_cases import published_kernel_rows
@@ -69,11 +70,12 @@ CASES: tuple[Case, ...] = (
     Case("sphere S values", "Uniform spheres of soft tissue, from the same point kernels.", sphere_rows),
     Case(
         "AM torso",
-        "Mean dose of the regions of the ICRP-110 male torso from its CT numbers by engine msv8, against a full Monte "
-        "Carlo (EGSnrc). Lungs, cortical bone and regions far from the activity show the limits of kernels made in "
-        "uniform media; they have no bar.",
-        torso_rows,
+        "Mean dose of the regions of the ICRP-110 male torso from its CT numbers by engines msv8 and msv20, against a "
+        "full Monte Carlo (EGSnrc). Lungs, cortical bone and regions far from the activity show the limits of kernels "
+        "made in uniform media; they have no bar.",
+        lambda shared: [*torso_rows(shared, "msv8"), *torso_rows(shared, "msv20")],
     ),
+    Case("gamma index", "A dose shifted by the criterion, where γ can be written down.", gamma_rows),
     Case("RT Dose files", "A dose map written as DICOM RT Dose and read by another program.", rtdose_rows),
 )
 

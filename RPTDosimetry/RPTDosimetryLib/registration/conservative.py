@@ -97,15 +97,23 @@ def _correct_share(share: NDArray[np.float32], image: Image, moved: PointMap, on
     narrow = _share_inside(onto_from_image, image.grid, onto, -reach_mm)
     wide = _share_inside(onto_from_image, image.grid, onto, reach_mm)
     near = (narrow < 1.0) & (wide > 0.0) & (image.voxels != 0)
-    kji = np.argwhere(near)
-    ijk = kji[:, ::-1]
-    points = ijk @ image.grid.lps_from_ijk[:3, :3].T + image.grid.lps_from_ijk[:3, 3]
-    back = np.linalg.inv(onto.lps_from_ijk)
-    at = moved.fixed(points) @ back[:3, :3].T + back[:3, 3]
-    width = np.linalg.norm(onto_from_image[:3, :3], axis=1)
+    at = _index_in(onto, moved, _points_mm(image.grid, np.argwhere(near)))
+    # How far apart neighbouring voxels land: the extent of a voxel in the box, as bent as it is there.
+    steps = [_index_in(onto, moved, _points_mm(image.grid, np.argwhere(near) + step)) - at for step in np.eye(3)]
+    width = np.sqrt(np.sum(np.square(steps), axis=0))
     low = np.clip((at + 0.5) / width + 0.5, 0.0, 1.0)
     high = np.clip((np.asarray(onto.shape_zyx[::-1]) - 0.5 - at) / width + 0.5, 0.0, 1.0)
     share[near] = np.prod(low * high, axis=1)
+
+
+def _points_mm(grid: Grid, kji: NDArray[np.floating] | NDArray[np.integer]) -> NDArray[np.float64]:
+    return np.asarray(kji[:, ::-1] @ grid.lps_from_ijk[:3, :3].T + grid.lps_from_ijk[:3, 3])
+
+
+def _index_in(box: Grid, moved: PointMap, points_mm: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(i, j, k) in the box of where the reference has points of the time point."""
+    back = np.linalg.inv(box.lps_from_ijk)
+    return np.asarray(moved.fixed(points_mm) @ back[:3, :3].T + back[:3, 3])
 
 
 def _seen(grid: Grid, moved: PointMap, onto: Grid) -> NDArray[np.bool_]:

@@ -21,7 +21,7 @@ from RPTDosimetryLib.registration.settings import RegistrationSettings
 #: Coarse to fine: shrink factors on the working grid, and σ of the smoothing [mm].
 SHRINK: Final = (4, 2, 1)
 SMOOTHING_MM: Final = (8.0, 4.0, 2.0)
-#: A B-spline with knots 60 mm apart is found at 12 to 14 mm as well as at 4.8 mm, in a tenth of the time.
+#: A B-spline with knots 60 to 90 mm apart is found at 12 to 14 mm as well as at 4.8 mm, in a tenth of the time.
 BSPLINE_SHRINK: Final = 3
 BSPLINE_SMOOTHING_MM: Final = 6.0
 #: Steps of the B-spline's search; more follow the noise.

@@ -40,12 +40,12 @@ class RegistrationSettings:
     sampling: float = 0.3
     iterations: int = 80
     seed: int = 1
-    bspline_spacing_mm: float = 60.0
+    bspline_spacing_mm: float = 90.0
     maximum_shift_mm: float = 120.0
     maximum_turn_deg: float = 25.0
     maximum_volume_factor: float = 2.0
     minimum_mutual_information: float = 0.10
     minimum_correlation: float = 0.40
     minimum_detail_correlation: float = 0.50
-    minimum_ct_correlation: float = 0.80
+    minimum_ct_correlation: float = 0.75
     cut_warning: float = 0.01

@@ -70,7 +70,7 @@ def unbent(bent_pair):
 
 
 @pytest.mark.slow
-def test_a_bspline_finds_half_of_a_bend_that_a_rigid_move_cannot(unbent, body_points):
+def test_a_bspline_finds_a_third_of_a_bend_that_a_rigid_move_cannot(unbent, body_points):
     pair, rigid, spline = unbent
     points = body_points[:, :3]
     left = []

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from RPTDosimetryLib.calibration.activity_table import calibrated_totals
+from RPTDosimetryLib.calibration.activity_table import CalibratedTotal, calibrated_totals
 from RPTDosimetryLib.calibration.calibrate import calibrate
 from RPTDosimetryLib.calibration.consistency import require_consistent_activity
-from RPTDosimetryLib.calibration.settings import with_camera
+from RPTDosimetryLib.calibration.settings import CalibrationSettings, with_camera
 from RPTDosimetryLib.configuration import RunSettings
 from RPTDosimetryLib.dose.dose_rate import dose_rates, integrate_dose_rate
 from RPTDosimetryLib.dose.engine import compute_dose, scheme_of
@@ -24,12 +24,13 @@ from RPTDosimetryLib.records import (
     Cancelled,
     Progress,
     RegisteredStudy,
+    Study,
     never,
     part_of,
     silent,
 )
 from RPTDosimetryLib.registration.beds import join_beds
-from RPTDosimetryLib.registration.field_of_view import truncation
+from RPTDosimetryLib.registration.field_of_view import Truncation, truncation
 from RPTDosimetryLib.registration.patient_map import patient_map_of
 from RPTDosimetryLib.registration.register import register
 from RPTDosimetryLib.report.outcome import Outcome
@@ -45,22 +46,45 @@ from RPTDosimetryLib.vois.delineate import delineate
 from RPTDosimetryLib.vois.review import reviews_of_nothing
 
 
-def compute(folder: Path, settings: RunSettings, progress: Progress = silent, cancelled: Cancelled = never) -> Outcome:
-    """Read, calibrate, register, delineate, integrate and compute the dose of one study. Nothing is written."""
+@dataclass(frozen=True)
+class Quantified:
+    """A complete study in Bq/mL with its beds joined, its decay, and its activity before and after calibration.
+
+    calibration: the settings as used, a camera's values written out. cut: what the fields of view cut.
+    """
+
+    study: Study
+    nuclide: str
+    lambda_phys_per_s: float
+    calibration: CalibrationSettings
+    totals: tuple[CalibratedTotal, ...]
+    cut: Truncation
+
+
+def quantify(
+    folder: Path, settings: RunSettings, progress: Progress = silent, cancelled: Cancelled = never
+) -> Quantified:
+    """Read a study, calibrate its counts, join its beds. Nothing is written."""
     progress(0.0, "Reading the study")
     study = read_study(folder, settings.study)
     require_complete(study)
     name, lambda_phys_per_s = decay_of(study.administration)
-    settings = replace(settings, calibration=with_camera(settings.calibration, name))
-    calibrated = calibrate(study, settings.calibration, lambda_phys_per_s, part_of(progress, 0.1, 0.15), cancelled)
+    calibration = with_camera(settings.calibration, name)
+    calibrated = calibrate(study, calibration, lambda_phys_per_s, part_of(progress, 0.7, 1.0), cancelled)
     whole = join_beds(calibrated, settings.beds, lambda_phys_per_s)
-    checks = require_consistent_activity(whole, lambda_phys_per_s)
-    cut = truncation(whole)
     totals = calibrated_totals(study, whole, lambda_phys_per_s)
-    registered = register(whole, settings.registration, part_of(progress, 0.15, 0.45), cancelled)
+    return Quantified(whole, name, lambda_phys_per_s, calibration, totals, truncation(whole))
+
+
+def compute(folder: Path, settings: RunSettings, progress: Progress = silent, cancelled: Cancelled = never) -> Outcome:
+    """Read, calibrate, register, delineate, integrate and compute the dose of one study. Nothing is written."""
+    quantified = quantify(folder, settings, part_of(progress, 0.0, 0.15), cancelled)
+    study, name = quantified.study, quantified.nuclide
+    checks = require_consistent_activity(study, quantified.lambda_phys_per_s)
+    registered = register(study, settings.registration, part_of(progress, 0.15, 0.45), cancelled)
     patient = patient_map_of(registered, settings.density, scheme_of(settings.dose.engine))
     vois = delineate(registered, patient, settings.vois, part_of(progress, 0.45, 0.5), cancelled)
-    series = series_of(registered, name, lambda_phys_per_s)
+    series = series_of(registered, name, quantified.lambda_phys_per_s)
     curves, fits = voi_curves(series, vois), fit_vois(series, vois, settings.tia)
     tia = integrate(series, vois, settings.tia, part_of(progress, 0.55, 0.65), cancelled)
     if settings.dose.integrate == "activity":
@@ -68,12 +92,14 @@ def compute(folder: Path, settings: RunSettings, progress: Progress = silent, ca
     else:
         rates = dose_rates(series, patient, settings.dose, part_of(progress, 0.65, 0.8), cancelled)
         dose = integrate_dose_rate(rates, vois, settings.tia, part_of(progress, 0.8, 0.9), cancelled)
-    recovery = settings.calibration.recovery_curve()
+    recovery = quantified.calibration.recovery_curve()
     rows = organ_doses(dose, vois, patient, tia, study.administration, recovery)
     pairs = {name: (curves[name], fits[name]) for name in curves}
     compared = side_by_side_of_vois(pairs, settings.tia)
-    said = (*checks, *cut.warnings, *cut.notes, *reviews_of_nothing(vois, settings.vois.reviews))
-    return Outcome(registered, patient, vois, pairs, tia, dose, tuple(rows), said, totals, compared, settings)
+    cut, nothing = quantified.cut, reviews_of_nothing(vois, settings.vois.reviews)
+    said = (*checks, *cut.warnings, *cut.notes, *nothing)
+    used = replace(settings, calibration=quantified.calibration)
+    return Outcome(registered, patient, vois, pairs, tia, dose, tuple(rows), said, quantified.totals, compared, used)
 
 
 def run(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -37,29 +36,19 @@ def calibrate(
     as_json: Json = False,
 ) -> None:
     """Counts to Bq/mL at acquisition start, beds of a visit joined; the check against A0·e^(-λt)."""
-    from RPTDosimetryLib.calibration.activity_table import calibrated_totals
-    from RPTDosimetryLib.calibration.calibrate import calibrate as calibrate_study
     from RPTDosimetryLib.configuration import read_settings
-    from RPTDosimetryLib.registration.beds import join_beds
-    from RPTDosimetryLib.registration.field_of_view import truncation
-    from RPTDosimetryLib.study.administration import half_life_s_of
-    from RPTDosimetryLib.study.complete import require_complete
-    from RPTDosimetryLib.study.read_study import read_study
+    from RPTDosimetryLib.pipeline import quantify
     from RPTDosimetryLib.study.write_study import write_study
 
     settings = read_settings(config)
-    chosen = settings.calibration if camera is None else replace(settings.calibration, camera=camera)
+    if camera is not None:
+        settings = replace(settings, calibration=replace(settings.calibration, camera=camera))
     with shown_progress(quiet=as_json) as progress:
-        progress(0.0, "Reading the study")
-        read = read_study(study, settings.study)
-        require_complete(read)
-        decay_per_s = math.log(2.0) / (half_life_s_of(read.administration) or math.inf)
-        calibrated = join_beds(calibrate_study(read, chosen, decay_per_s, progress), settings.beds, decay_per_s)
-        rows = calibrated_totals(read, calibrated, decay_per_s)
-        left_behind = write_study(calibrated, out)
+        found = quantify(study, settings, progress)
+        left_behind = write_study(found.study, out)
         progress(1.0, "Written")
-    cut = truncation(calibrated)
-    warnings = _said(calibrated, (*cut.warnings, *left_behind))
+    rows, cut = found.totals, found.cut
+    warnings = _said(found.study, (*cut.warnings, *left_behind))
     if as_json:
         print_json({"out": out, "time_points": rows, "notes": cut.notes, "warnings": warnings})
         return

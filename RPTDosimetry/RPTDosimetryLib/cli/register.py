@@ -17,9 +17,11 @@ def add_to(app: typer.Typer) -> None:
 
 
 def register(
-    study: Annotated[Path, typer.Argument(help="Folder with the SPECT/CT files, in Bq/mL.")],
+    study: Annotated[Path, typer.Argument(help="Folder with the SPECT/CT files, in counts or Bq/mL.")],
     out: Annotated[Path, typer.Option(help="Folder for registered images [Bq/mL], transforms, pictures and table.")],
-    config: Annotated[Path | None, typer.Option(help="TOML; its [study] and [registration] sections count.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="TOML; its sections study, calibration, beds and registration count.")
+    ] = None,
     method: Annotated[str | None, typer.Option(help="rigid, affine, bspline or none; wins over the file.")] = None,
     through: Annotated[str | None, typer.Option(help="spect or ct: the images that are compared.")] = None,
     transforms: Annotated[Path | None, typer.Option(help="Folder with transform_N.tfm, taken as they are.")] = None,
@@ -27,10 +29,10 @@ def register(
 ) -> None:
     """Bring every time point of a study onto one of them, and write what can be checked, corrected and run again."""
     from RPTDosimetryLib.configuration import read_settings, settings_from
+    from RPTDosimetryLib.pipeline import quantify
     from RPTDosimetryLib.records import part_of
     from RPTDosimetryLib.registration.register import register as register_study
     from RPTDosimetryLib.report.registration_folder import write_registration
-    from RPTDosimetryLib.study.read_study import read_study
 
     settings = read_settings(config)
     words = {key: value for key, value in (("method", method), ("through", through)) if value is not None}
@@ -38,9 +40,9 @@ def register(
     chosen = replace(settings.registration, **{key: getattr(checked, key) for key in words})
     if transforms is not None:
         chosen = replace(chosen, transforms=transforms)
-    found = read_study(study, settings.study)
     with shown_progress(quiet=as_json) as progress:
-        registered = register_study(found, chosen, part_of(progress, 0.1, 0.7))
+        found = quantify(study, settings, part_of(progress, 0.0, 0.2)).study
+        registered = register_study(found, chosen, part_of(progress, 0.2, 0.7))
         answer = write_registration(registered, out, part_of(progress, 0.7, 1.0))
     if as_json:
         print_json(answer)

@@ -71,8 +71,9 @@ def tables_sha256() -> dict[str, str]:
 
 
 def files_named_by(settings: Any) -> dict[str, str]:
-    """SHA-256 of every existing file that a setting of type Path names: inputs outside the study folder."""
-    return {str(path): sha256_of(path) for path in sorted(set(_paths(settings))) if path.is_file()}
+    """SHA-256 of every existing file that a setting names, or that lies in a folder that it names."""
+    named = {file for path in _paths(settings) for file in (path.rglob("*") if path.is_dir() else (path,))}
+    return {str(path): sha256_of(path) for path in sorted(named) if path.is_file()}
 
 
 def provenance_record(

@@ -24,10 +24,11 @@ def is_image_file(path: Path) -> bool:
     return path.name.lower().endswith(ENDINGS)
 
 
-def read_image(path: Path, unit: str) -> Image:
+def read_image(path: Path, unit: str, undefined: Literal["refuse", "keep"] = "refuse") -> Image:
     """One 3-D scalar image, float32 unless stored as whole numbers; ``unit`` is what the caller knows the values to be.
 
-    Raises ImageFileError: no such file, unreadable, not three-dimensional, or NaN/inf among the values.
+    undefined "keep": NaN stays, for maps that have it where nothing was judged (gamma). Raises ImageFileError: no such
+    file, unreadable, not three-dimensional, or NaN/inf among the values.
     """
     if not path.is_file():
         raise ImageFileError(f"{path}: no such file.")
@@ -48,7 +49,7 @@ def read_image(path: Path, unit: str) -> Image:
     voxels = sitk.GetArrayFromImage(image)
     if voxels.dtype.kind == "f":
         voxels = voxels.astype(np.float32, copy=False)
-        bad = int(np.count_nonzero(~np.isfinite(voxels)))
+        bad = int(np.count_nonzero(np.isinf(voxels) if undefined == "keep" else ~np.isfinite(voxels)))
         if bad:
             raise ImageFileError(f"{path} holds {bad} voxels that are NaN or infinite. Repair the map first.")
     return Image(voxels, grid_of(image), unit)

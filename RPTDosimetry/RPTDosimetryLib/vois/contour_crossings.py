@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from RPTDosimetryLib.grid import Grid
-from RPTDosimetryLib.vois.polygons import area, covered_fraction
+from RPTDosimetryLib.vois.polygons import area, even_odd_area
 
 #: Share of a contour's area below which a crossing changes nothing that counts (a loop at a vertex).
 SAID_FROM: Final = 0.02
 #: Two contours whose points agree within this share of a pixel are one contour written twice.
 _SAME_POINT: Final = 1e-3
-_ROWS: Final = 16  # of 16 scan lines each: areas to half a percent
 
 
 def without_copies(
@@ -73,16 +72,6 @@ def crossings_said(
             f"{_where(overlapping[0], grid)}: what both enclose is left out (even-odd rule). Check the drawing."
         )
     return tuple(said)
-
-
-def even_odd_area(polygons_ij: Sequence[NDArray[np.float64]]) -> float:
-    """Area inside an odd number of polygons, in the units of their coordinates, to half a percent of their box."""
-    points = np.concatenate(polygons_ij)
-    low, size = points.min(axis=0), np.ptp(points, axis=0)
-    if size.min() <= 0:
-        return 0.0
-    scaled = [(polygon - low) / size * (1.0, _ROWS) - 0.5 for polygon in polygons_ij]
-    return float(covered_fraction(scaled, (0, 0), (_ROWS, 1)).sum()) / _ROWS * float(size.prod())
 
 
 def _same(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:

@@ -6,13 +6,18 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter
 
 from RPTDosimetryLib.errors import GridMismatchError, ImageFileError, StudyError, VoiError
 from RPTDosimetryLib.grid import Grid, sitk_image
-from RPTDosimetryLib.records import Code, Image, Segment
+from RPTDosimetryLib.records import Code, Contours, Image, Segment
 from RPTDosimetryLib.study.image_files import write_image
 from RPTDosimetryLib.virtual_patient.dicom_writer import PatientInfo, Visit, write_ct_series, write_rtstruct
+from RPTDosimetryLib.virtual_patient.rtstruct_writer import label_outlines
 from RPTDosimetryLib.virtual_patient.seg_writer import write_seg
+from RPTDosimetryLib.vois.delineate import voi_from_contours
 from RPTDosimetryLib.vois.from_file import vois_from_file
 
 PATIENT, VISIT = PatientInfo("P01"), Visit(1, datetime(2024, 5, 13, 13, 0))
@@ -152,3 +157,14 @@ def test_labels_of_a_slicer_segmentation_have_their_names(tmp_path, labels):
         ("Liver", "organ", "10200004"),
         ("Tumour 1", "lesion", "108369006"),
     ]
+
+
+@given(st.integers(0, 10**6), st.floats(0.2, 0.8), st.sampled_from([0.0, 1.5]))
+def test_outlines_of_any_mask_fill_to_the_same_voxels(seed, share, smooth):
+    noise = gaussian_filter(np.random.default_rng(seed).random((5, 14, 17)), smooth)
+    mask = noise > np.quantile(noise, share)
+    mask[:, 7, 8] = True  # no empty slice, which would be bridged
+    grid = Grid(mask.shape, (4.8, 4.8, 5.0), (-24.0, 10.0, 100.0))
+    drawn = voi_from_contours(Contours("organ", tuple(label_outlines(mask, grid))), grid, "file", "organ")
+    assert np.array_equal(drawn.mask, mask)
+    assert drawn.warnings == ()

@@ -12,10 +12,12 @@ from typing import Any, get_args, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
+from RPTDosimetryLib.calibration.settings import CalibrationSettings
 from RPTDosimetryLib.dose.engine import DoseSettings, engine_names
 from RPTDosimetryLib.errors import ConfigurationError
+from RPTDosimetryLib.registration.beds import BedSettings
 from RPTDosimetryLib.registration.patient_map import DensitySettings
-from RPTDosimetryLib.registration.rigid import RegistrationSettings
+from RPTDosimetryLib.registration.settings import RegistrationSettings
 from RPTDosimetryLib.study.given import StudyGiven
 from RPTDosimetryLib.tia.registry import model_names
 from RPTDosimetryLib.tia.settings import TiaSettings
@@ -27,6 +29,8 @@ class RunSettings:
     """One section of run.toml a field; each room documents its own record."""
 
     study: StudyGiven = field(default_factory=StudyGiven)
+    calibration: CalibrationSettings = field(default_factory=CalibrationSettings)
+    beds: BedSettings = field(default_factory=BedSettings)
     registration: RegistrationSettings = field(default_factory=RegistrationSettings)
     density: DensitySettings = field(default_factory=DensitySettings)
     vois: VoiSettings = field(default_factory=VoiSettings)
@@ -76,6 +80,8 @@ def _require_names(settings: RunSettings, where: str) -> None:
         "tia.model": (settings.tia.model, ("auto", *model_names())),
         "tia.voi_model": (settings.tia.voi_model, ("auto", *model_names())),
     }
+    for kind in ("organ", "lesion", "region"):
+        choices[f"tia.{kind}_model"] = (settings.tia.model_for(kind), ("auto", *model_names()))
     for key, (name, known) in choices.items():
         if name not in known:
             raise ConfigurationError(f"{where}: {key} = {name!r}: choose one of {', '.join(known)}.")

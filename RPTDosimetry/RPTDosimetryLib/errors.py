@@ -57,5 +57,9 @@ class ReportError(DosimetryError):
     """Results cannot be written; nothing half-written is left behind."""
 
 
+class ReplayError(DosimetryError):
+    """A run cannot be repeated from its record."""
+
+
 class CancelledError(DosimetryError):
     """The user asked to stop; nothing half-written is left behind."""

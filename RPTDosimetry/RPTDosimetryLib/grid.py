@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+import scipy.sparse
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
@@ -149,7 +150,7 @@ def resample_mean(voxels: NDArray[Any], grid: Grid, onto: Grid, fill: float = 0.
         weights = _overlap_weights(
             (grid.shape_zyx[axis], grid.spacing_mm[a]), (onto.shape_zyx[axis], onto.spacing_mm[a]), float(shift[a])
         )
-        mean = np.moveaxis(np.tensordot(weights, mean, axes=(1, axis)), 0, axis)
+        mean = np.moveaxis(_weighted(weights, np.moveaxis(mean, axis, 0)), 0, axis)
         covered = covered * weights.sum(axis=1).reshape([-1 if d == axis else 1 for d in range(3)])
     return np.ascontiguousarray(mean + (1.0 - covered) * fill, dtype=np.float32)
 
@@ -169,6 +170,16 @@ def _overlap_weights(
     high = np.minimum(source_low + source_mm, target_low + target_mm)
     overlap = np.clip(high - np.maximum(source_low, target_low), 0.0, None)
     return (overlap / target_mm).astype(np.float32)
+
+
+def _weighted(weights: NDArray[np.float32], planes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Σ_s weights[t, s]·planes[s]: sparse, since few source cells touch a target cell.
+
+    A dense product would run in BLAS, whose last bits depend on the number of threads.
+    """
+    flat = np.ascontiguousarray(planes).reshape(planes.shape[0], -1)
+    product = scipy.sparse.csr_array(weights) @ flat
+    return np.asarray(product, dtype=np.float32).reshape(-1, *planes.shape[1:])
 
 
 def _sampled_mean(voxels: NDArray[Any], grid: Grid, onto: Grid, fill: float) -> NDArray[np.float32]:

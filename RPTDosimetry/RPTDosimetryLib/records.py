@@ -67,11 +67,15 @@ class Administration:
 
 @dataclass(frozen=True)
 class Code:
-    """What a structure is, in a coding scheme: value and scheme as in DICOM's code sequences ("10200004", "SCT")."""
+    """What a structure is, in a coding scheme: value and scheme as in DICOM's code sequences ("10200004", "SCT").
+
+    laterality is what DICOM writes as the code's modifier; None for unpaired structures, or where it is not told.
+    """
 
     value: str
     scheme: str
     meaning: str
+    laterality: Literal["left", "right"] | None = None
 
 
 @dataclass(frozen=True)
@@ -140,13 +144,33 @@ class Study:
 
 
 @dataclass(frozen=True)
+class Deformation:
+    """u(x): a smooth displacement (z, y, x, 3) of points of the reference, LPS [mm], linear between voxels, 0 outside.
+
+    The outermost voxels hold 0, so that u has no step. It acts before the matrix: T(x) = M·(x + u(x)).
+    """
+
+    displacement_mm: NDArray[np.float32] = field(metadata={"in_record": False})
+    grid: Grid
+
+    def __post_init__(self) -> None:
+        if self.displacement_mm.shape != (*self.grid.shape_zyx, 3):
+            raise GridMismatchError(
+                f"Displacements of shape {self.displacement_mm.shape} do not fit a grid of {self.grid.shape_zyx} × 3."
+            )
+
+
+@dataclass(frozen=True)
 class Alignment:
     """How one time point was brought onto the reference, and how well.
 
-    moving_from_fixed: 4×4, points of the reference into the time point's own space (LPS, mm; SimpleITK's direction).
-    Mutual information is in nats over the reference's body; displacement_mm is its mean over the body. rescaled_by is
-    the factor that restored the total activity after interpolation; cut_fraction is the share of the time point's
-    activity that falls outside the reference grid and is lost.
+    T(x) = M·(x + u(x)) takes points of the reference into the time point's own space (LPS, mm; SimpleITK's direction):
+    M is moving_from_fixed (4×4), u the deformation (None: 0). Mutual information [nats] and correlation are over the
+    reference's body, of the SPECT images or, where through is "ct", of the CTs; displacement_mm is its mean over the
+    body, rotation_deg that of M. volume_change: lowest and highest det ∂T/∂x in the body (1 = volume kept).
+    rescaled_by is the factor that restored the total activity after interpolation; cut_fraction is the share of the
+    time point's activity that falls outside the reference grid and is lost. source: "search", or the transform's file.
+    detail_correlation: of what lies between 6 and 18 mm inside the body, after the alignment (None: not judged).
     """
 
     moving_from_fixed: NDArray[np.float64]
@@ -160,6 +184,11 @@ class Alignment:
     rescaled_by: float = 1.0
     cut_fraction: float = 0.0
     warnings: tuple[str, ...] = ()
+    deformation: Deformation | None = None
+    through: str = "spect"
+    source: str = "search"
+    volume_change: tuple[float, float] = (1.0, 1.0)
+    detail_correlation: float | None = None
 
 
 @dataclass(frozen=True)
@@ -236,6 +265,8 @@ class KineticFit:
     extrapolated_fraction: float
     activity_bq_at: Callable[[NDArray[np.float64]], NDArray[np.float64]]
     tia_se_bq_s: float | None = None
+    bootstrap_se_bq_s: float | None = None
+    tia_interval_bq_s: tuple[float, float] | None = None  # the central 95 % of a bootstrap
     parameter_se: Mapping[str, float] = field(default_factory=dict)
     aicc: float | None = None
     warnings: tuple[str, ...] = ()
@@ -294,3 +325,25 @@ class DoseMap:
     standard_error: Image | None = None
     warnings: tuple[str, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DoseRateMap:
+    """Absorbed dose rate [Gy/s] per voxel at the time of one scan, with what made it."""
+
+    image: Image
+    engine: str
+    method: str
+    nuclide: str
+    warnings: tuple[str, ...] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DoseRateSeries:
+    """Absorbed dose rate maps of one therapy cycle on ONE grid, in the order of their times since administration."""
+
+    rates: tuple[DoseRateMap, ...]
+    time_s: NDArray[np.float64]
+    nuclide: str
+    lambda_phys_per_s: float

@@ -17,10 +17,10 @@ def test_documented_file_is_the_default():
 def test_every_setting_is_in_the_documented_file():
     text = default_toml()
     for section in dataclasses.fields(RunSettings):
-        part = text.split(f"[{section.name}]")[1].split("\n[")[0]
+        part = text.split(f"\n[{section.name}]")[1].split("\n[")[0]
         for setting in dataclasses.fields(section.default_factory):
-            if setting.name not in {"time_points", "lesion_pattern"}:
-                known = rf"^(# )?{setting.name} = "
+            if setting.name != "lesion_pattern":
+                known = rf"^(# )?({setting.name} = |\[\[{section.name}\.{setting.name}\]\])"
                 assert re.search(known, part, re.MULTILINE), f"{section.name}.{setting.name} is not documented"
 
 
@@ -29,6 +29,7 @@ def test_optional_lines_are_valid_when_uncommented():
     settings = settings_from(table, "run.toml")
     assert settings.study.time_points[0].time_h == 4.1
     assert settings.density.hu_curve[1] == (0.0, 1.018)
+    assert settings.vois.lesions[0].seed_mm == (-62.0, 14.5, 120.0)
 
 
 @pytest.mark.parametrize(

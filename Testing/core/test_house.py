@@ -14,18 +14,8 @@ LIBRARY = MODULE / "RPTDosimetryLib"
 ROOMS = [
     *("errors", "units", "grid", "records", "files", "physics", "transport", "study", "virtual_patient"),
     *("calibration", "registration", "vois", "tia", "dose", "evaluation", "radiobiology", "uncertainty"),
-    *(
-        "learning",
-        "prediction",
-        "report",
-        "configuration",
-        "pipeline",
-        "validation",
-        "demo",
-        "cli",
-        "background",
-        "bridge",
-    ),
+    *("learning", "prediction", "report", "configuration", "pipeline", "replay", "validation", "demo", "cli"),
+    *("background", "bridge"),
 ]
 SLICER_PACKAGES = {"slicer", "qt", "ctk", "vtk", "sitkUtils"}
 SCRIPTS = sorted(LIBRARY.rglob("*.py"))

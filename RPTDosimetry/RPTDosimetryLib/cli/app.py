@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from RPTDosimetryLib import __version__
-from RPTDosimetryLib.cli import steps
+from RPTDosimetryLib.cli import calibrate, dose_rate, evaluate, exchange, lesion, register, segment, steps
 from RPTDosimetryLib.cli.terminal import one_clear_error, print_json, print_warnings, shown_progress
 from RPTDosimetryLib.report.provenance import DISCLAIMER
 
@@ -87,14 +87,17 @@ def validate(
     shared: Annotated[Path, typer.Option(help="Folder with the reference cases (reference/, data/).")] = Path(
         "../shared"
     ),
+    write: Annotated[Path | None, typer.Option(help="Also write the validation page (Markdown) there.")] = None,
     as_json: Json = False,
 ) -> None:
     """Compare with every published or independent reference case; exit code 1 when one fails."""
-    from RPTDosimetryLib.validation import validate as compare
-    from RPTDosimetryLib.validation import validation_text
+    from RPTDosimetryLib.validation import compare, validation_text, write_page
 
     with shown_progress(quiet=as_json) as progress:
-        rows = compare(shared, progress)
+        topics = compare(shared, progress)
+    rows = [row for topic in topics for row in topic.rows]
+    if write is not None:
+        write_page(topics, write)
     if as_json:
         print_json({"rows": rows, "passed": all(row.passed for row in rows)})
     else:
@@ -112,3 +115,10 @@ def config() -> None:
 
 
 steps.add_to(app)
+lesion.add_to(app)
+calibrate.add_to(app)
+dose_rate.add_to(app)
+exchange.add_to(app)
+evaluate.add_to(app)
+segment.add_to(app)
+register.add_to(app)

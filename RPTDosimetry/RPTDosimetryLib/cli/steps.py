@@ -12,7 +12,7 @@ from RPTDosimetryLib.dose.engine import engine_names
 from RPTDosimetryLib.tia.registry import model_names
 
 Json = Annotated[bool, typer.Option("--json", help="One machine-readable answer on standard output.")]
-Nuclide = Annotated[str, typer.Option(help="For example Lu-177, Y-90, I-131.")]
+Nuclide = Annotated[str, typer.Option(help="For example Lu-177, Tb-161, Y-90, I-131.")]
 ImageIn = Annotated[Path | None, typer.Option(help="NRRD, NIfTI or MHD, on any grid.")]
 
 
@@ -49,8 +49,10 @@ def kernels(
 ) -> None:
     """Voxel S values of a nuclide in a medium, by our own Monte Carlo, with standard errors."""
     from RPTDosimetryLib.transport.kernel_answer import kernel_answer
-    from RPTDosimetryLib.transport.point_kernel_library import point_kernel
+    from RPTDosimetryLib.transport.point_kernel_library import WHILE, is_at_hand, point_kernel
 
+    if not is_at_hand(nuclide, material):
+        print_warnings([f"The point kernel of {nuclide} in {material} is neither shipped nor kept: {WHILE}."])
     with shown_progress(quiet=as_json) as progress:
         answer = kernel_answer(point_kernel(nuclide, material, progress=progress), density, voxel_mm, extent)
     if as_json:
@@ -67,11 +69,15 @@ def curve(
     tail: Annotated[str, typer.Option(help="Of the trapezoid: physical, last_two_points or voi_lambda.")] = "physical",
     population_half_life_h: Annotated[float | None, typer.Option(help="Effective half-life that madsen takes.")] = None,
     scan_time_h: Annotated[float | None, typer.Option(help="The scan that a single-time-point model uses.")] = None,
+    kind: Annotated[str, typer.Option(help="organ, lesion or region: whose default model auto takes.")] = "organ",
+    bootstrap: Annotated[int, typer.Option(help="Replicates of a bootstrap of the integral; 0 for none.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 1,
     as_json: Json = False,
 ) -> None:
-    """Time-integrated activity of one curve."""
+    """Time-integrated activity of one curve, with what fewer scans would have given beside it."""
+    from RPTDosimetryLib.tia.bootstrap import BootstrapSettings
     from RPTDosimetryLib.tia.curve_file import curve_answer, curve_table, read_curve
-    from RPTDosimetryLib.tia.settings import FitSettings
+    from RPTDosimetryLib.tia.settings import FitSettings, voi_kind
 
     settings = FitSettings(
         weighting=weighting,  # type: ignore[arg-type]  # FitSettings refuses other words itself
@@ -79,7 +85,8 @@ def curve(
         population_half_life_h=population_half_life_h,
         scan_time_h=scan_time_h,
     )
-    answer = curve_answer(read_curve(curve_file), model, settings)
+    how = BootstrapSettings(replicates=bootstrap, seed=seed) if bootstrap else None
+    answer = curve_answer(read_curve(curve_file), model, settings, voi_kind(kind), how)
     if as_json:
         print_json(answer)
     else:
@@ -100,10 +107,11 @@ def dose(
 ) -> None:
     """A dose map from maps, no study needed."""
     from RPTDosimetryLib.dose.engine import DoseSettings
-    from RPTDosimetryLib.pipeline import DoseRequest, dose_from_maps
+    from RPTDosimetryLib.dose.from_maps import DoseRequest, PatientFiles, dose_from_maps
 
     settings = DoseSettings(engine=engine, msv_unscaled=msv_unscaled)
-    request = DoseRequest(tia, hu, density, material, materials_json, nuclide, settings)
+    files = PatientFiles(hu, density, material, materials_json)
+    request = DoseRequest(tia, files, nuclide, settings)
     with shown_progress(quiet=as_json) as progress:
         answer = dose_from_maps(request, out, progress)
     if as_json:
@@ -114,21 +122,24 @@ def dose(
 
 
 def dvh(
-    dose_map: Annotated[Path, typer.Argument(metavar="DOSE", help="Dose map [Gy].")],
-    labels: Annotated[Path, typer.Option(help="Label map on the dose grid; 0 is background.")],
+    dose_map: Annotated[Path, typer.Argument(metavar="DOSE", help="RTDOSE, or an image file in Gy.")],
+    labels: Annotated[Path, typer.Option(help="Label map on the dose grid (0 is background), RTSTRUCT or SEG.")],
     density: Annotated[Path | None, typer.Option(help="g/cm3; means are then weighted by mass.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Dose-volume histogram and dose figures of each label."""
+    """Dose-volume histogram and dose figures of each label or structure."""
     from RPTDosimetryLib.evaluation.organ_table import dvh_answer
-    from RPTDosimetryLib.study.image_files import read_image
+    from RPTDosimetryLib.study.image_files import is_image_file, read_image
+    from RPTDosimetryLib.study.read_dose import read_dose
+    from RPTDosimetryLib.vois.from_file import vois_from_file
 
-    answer = dvh_answer(
-        read_image(dose_map, "Gy"), read_image(labels, "1"), read_image(density, "g/cm3") if density else None
-    )
+    gy = read_dose(dose_map)
+    volumes = read_image(labels, "1") if is_image_file(labels) else vois_from_file(labels, gy.grid)
+    answer = dvh_answer(gy, volumes, read_image(density, "g/cm3") if density else None)
     if as_json:
         print_json(answer)
     else:
+        print_warnings(answer["warnings"])
         print(f"Dose in {answer['unit']}, means weighted by {answer['mean_weighting']}")
         columns = ("name", "volume_ml", "mass_g", "mean_gy", "mean_plain_gy", "d98_gy", "d50_gy", "d2_gy", "maximum_gy")
         print(rows_text(columns, answer["volumes"]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -20,9 +21,11 @@ EXPECTED_FAILURE = 2
 
 @contextmanager
 def one_clear_error() -> Iterator[None]:
-    """Turn an expected failure into one line on standard error and exit code 2."""
+    """Turn an expected failure into one line on standard error and exit code 2, and a Python warning into one line."""
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr, flush=True)
+            yield
     except DosimetryError as error:
         print(f"rptdosimetry: {error}", file=sys.stderr)
         raise SystemExit(EXPECTED_FAILURE) from error
@@ -65,9 +68,9 @@ def print_json(answer: Any) -> None:
     print(json_text(answer))
 
 
-def print_warnings(warnings: Iterable[str], most: int | None = None, rest: str = "") -> None:
+def print_warnings(told: Iterable[str], most: int | None = None, rest: str = "") -> None:
     """Each warning once, on standard error; beyond ``most`` their number and where the rest stands."""
-    said = list(dict.fromkeys(warnings))
+    said = list(dict.fromkeys(told))
     for warning in said[:most]:
         print(f"warning: {warning}", file=sys.stderr)
     if most is not None and len(said) > most:

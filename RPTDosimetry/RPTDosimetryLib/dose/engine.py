@@ -6,13 +6,14 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from RPTDosimetryLib import dose as dose_room
 from RPTDosimetryLib.errors import CancelledError, DoseError
 from RPTDosimetryLib.grid import require_same_grid
+from RPTDosimetryLib.physics.media import SCHEMES, SCHNEIDER_8, MediaScheme
 from RPTDosimetryLib.records import Cancelled, DoseMap, PatientMap, Progress, TiaMap, never, silent
 
 #: Share of the decays that may lie in air before a result says so.
@@ -23,11 +24,13 @@ TIA_IN_AIR_WORTH_SAYING = 1e-3
 class DoseSettings:
     """Choices of all engines; each engine reads its own and states them in the method line.
 
+    integrate: what is integrated over time, the activity before the engine or the dose rate after it (dose_rate.py).
     ssv_material, ssv_density_g_per_cm3: the one kernel of ssv. msv_unscaled: the papers' plain form, whole kernels at
     reference density without the rule D_e·ρ_ref/ρ.
     """
 
     engine: str = "msv8"
+    integrate: Literal["activity", "dose_rate"] = "activity"
     ssv_material: str = "soft_tissue"
     ssv_density_g_per_cm3: float = 1.04
     msv_unscaled: bool = False
@@ -82,6 +85,11 @@ def engine_names() -> tuple[str, ...]:
     return tuple(sorted(_ENGINES))
 
 
+def scheme_of(engine: str) -> MediaScheme:
+    """The media by which the patient of an engine is to be mapped: its own, or msv8's where it only asks for air."""
+    return SCHEMES.get(engine, SCHNEIDER_8)
+
+
 def compute_dose(
     tia: TiaMap,
     patient: PatientMap,
@@ -92,13 +100,15 @@ def compute_dose(
 ) -> DoseMap:
     """Absorbed dose [Gy] on the grid of the TIA map; air voxels (medium 0) get 0 Gy.
 
-    Raises DoseError (unknown engine, NaN or negative TIA, no activity at all, tissue without density),
+    Raises DoseError (unknown engine, a patient mapped with another engine's media, NaN or negative TIA, no activity at
+    all, tissue without density),
     GridMismatchError (patient map on another grid), PhysicsDataError (unknown nuclide), CancelledError.
     """
     known = engine_names()
     if settings.engine not in known:
         raise DoseError(f"There is no dose engine {settings.engine!r}. Choose one of: {', '.join(known)}.")
     _check(tia, patient)
+    _require_media_of(settings.engine, patient)
     task = DoseTask(tia, patient, nuclide, settings, progress, cancelled)
     task.step(0.0, f"Dose by {settings.engine}")
     result = _ENGINES[settings.engine](task)
@@ -131,6 +141,15 @@ def _check(tia: TiaMap, patient: PatientMap) -> None:
     density = patient.density.voxels
     if not np.isfinite(density).all() or bool((density[patient.medium > 0] <= 0.0).any()):
         raise DoseError("The density map holds tissue voxels of zero, negative or undefined density. Check the CT.")
+
+
+def _require_media_of(engine: str, patient: PatientMap) -> None:
+    """Media given by label go with every engine; media by HU are those of the engine's own bins."""
+    if engine in SCHEMES and patient.media is None and patient.scheme != engine:
+        raise DoseError(
+            f"Engine {engine} needs the patient in its own media, but the map has those of {patient.scheme!r}. Map the "
+            f"patient with the scheme of {engine} (scheme_of)."
+        )
 
 
 def _tia_in_air(tia: TiaMap, patient: PatientMap) -> tuple[str, ...]:

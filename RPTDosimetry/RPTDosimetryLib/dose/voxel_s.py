@@ -1,7 +1,8 @@
-"""Voxel S value engines: one kernel for the whole patient (ssv) or one per medium with the density rule (msv8)."""
+"""Voxel S value engines: one kernel for the whole patient (ssv) or one per medium with the density rule (msv8, 20)."""
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,7 @@ class MediumKernel:
 def single_voxel_s(task: DoseTask) -> EngineResult:
     """D = Ã ⊗ (S_electron + S_photon) with one kernel, whatever the density of the patient."""
     settings = task.settings
+    computed = _said_before_computing(task, [material(settings.ssv_material)])
     kernel = kernel_for(task, material(settings.ssv_material), settings.ssv_density_g_per_cm3)
     task.step(0.3, f"Convolving with {kernel.material}")
     octant = kernel.total
@@ -46,17 +48,19 @@ def single_voxel_s(task: DoseTask) -> EngineResult:
         f"SSV: one {kernel.nuclide} kernel of {kernel.material} at {kernel.density_g_per_cm3:g} g/cm3, unscaled; "
         f"{_reach(kernel)}."
     )
-    return EngineResult(np.maximum(dose_gy, 0.0), method, parameters={"kernels": [_stated(kernel)]})
+    return EngineResult(np.maximum(dose_gy, 0.0), method, computed, {"kernels": [_stated(kernel)]})
 
 
 @dose_engine("msv8")
+@dose_engine("msv20")
 def multiple_voxel_s(task: DoseTask) -> EngineResult:
     """D = (ρ_ref/ρ)·(Ã ⊗ S_electron,m) + Ã ⊗ S_photon,m where medium m is; unscaled: D = Ã ⊗ (S_e + S_p),m.
 
-    Lee et al. 2018 give the plain form; the electron part scales because its range is far below a voxel, so that the
-    energy stays in the voxel and only its mass changes (docs/physics/voxel-s.md).
+    msv8 and msv20 differ in the media of the patient alone. Lee et al. 2018 give the plain form; the electron part
+    scales because its range is far below a voxel, so that the energy stays in the voxel and only its mass changes
+    (docs/physics/voxel-s.md).
     """
-    media = _kernels(task)
+    media, computed = _kernels(task)
     unscaled = task.settings.msv_unscaled
     dose_gy = _unscaled_dose(task, media) if unscaled else _scaled_dose(task, media)
     named = ", ".join(f"{m.kernel.material} {m.kernel.density_g_per_cm3:g}" for m in media)
@@ -67,7 +71,7 @@ def multiple_voxel_s(task: DoseTask) -> EngineResult:
         f"{largest.nuclide}; {rule}; {_reach(largest)}."
     )
     parameters = {"kernels": [{**_stated(m.kernel), "voxels": m.voxels} for m in media], "unscaled": unscaled}
-    return EngineResult(dose_gy, method, parameters=parameters)
+    return EngineResult(dose_gy, method, computed, parameters)
 
 
 def kernel_for(
@@ -91,20 +95,41 @@ def kernel_for(
     )
 
 
-def _kernels(task: DoseTask) -> list[MediumKernel]:
-    """Only the media that occur; air has none."""
+def _kernels(task: DoseTask) -> tuple[list[MediumKernel], tuple[str, ...]]:
+    """Only the media that occur, air has none; and what had to be computed first."""
     scheme = task.patient.media or media_scheme(task.patient.scheme)
     medium = task.patient.medium
     counts = np.bincount(medium.ravel(), minlength=2)
     boxes = scipy.ndimage.find_objects(medium)
     found = []
-    for index in np.flatnonzero(counts[1:]) + 1:
+    occurring = np.flatnonzero(counts[1:]) + 1
+    computed = _said_before_computing(task, [scheme.medium(int(index)).material for index in occurring])
+    for index in occurring:
         this = scheme.medium(int(index))
         part = 0.3 * (index - 1) / (counts.size - 1), 0.3 * index / (counts.size - 1)
         task.step(part[0], f"Kernel of {this.material.name}")
         kernel = kernel_for(task, this.material, this.reference_density_g_per_cm3, part)
         found.append(MediumKernel(int(index), int(counts[index]), boxes[index - 1], kernel))
-    return found
+    return found, computed
+
+
+def _said_before_computing(task: DoseTask, fillings: list[Material]) -> tuple[str, ...]:
+    """Which point kernels must be computed and how long that takes: on the screen at once, and in the result."""
+    from RPTDosimetryLib.transport.point_kernel_library import is_at_hand
+
+    needed = {known.name: known for known in map(_known_alike, fillings)}
+    missing = [name for name, known in needed.items() if not is_at_hand(task.nuclide, known)]
+    if not missing:
+        return ()
+    many = f"{len(missing)} point kernel{'s' * (len(missing) > 1)} of {task.nuclide} ({', '.join(missing)})"
+    task.step(0.0, f"{many} not at hand: about {len(missing)} min to compute, kept for later runs")
+    warnings.warn(
+        f"{many}: neither shipped nor kept from an earlier run. Computing takes about a minute each on two cores; they "
+        "are then kept.",
+        UserWarning,
+        stacklevel=2,
+    )
+    return (f"{many} computed for this run, as none was shipped.",)
 
 
 def _known_alike(filling: Material) -> Material:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from RPTDosimetryLib.calibration.recovery import RecoveryCurve, recovered_mean
 from RPTDosimetryLib.errors import EvaluationError, VoiError
 from RPTDosimetryLib.evaluation.dvh import dose_at_volume_gy, dvh
 from RPTDosimetryLib.grid import require_same_grid
@@ -22,7 +23,9 @@ class OrganDose:
     """Dose to one volume. mean_gy = Σ m_i D_i / Σ m_i (energy per mass); mean_plain_gy is the plain voxel mean.
 
     Air voxels (medium 0) count in volume_ml and tia_bq_s but not in mass and dose; air_ml says how much they are.
-    None: the mass where no density is known, ã and Gy/GBq where the administered activity is not.
+    None: the mass where no density is known, ã and Gy/GBq where the administered activity is not, the recovery
+    coefficient and the mean corrected by it where no curve is. lesions: whether lesions inside an organ count in it;
+    reviewed_by: who accepted the contour, None until somebody did.
     """
 
     name: str
@@ -41,6 +44,11 @@ class OrganDose:
     minimum_gy: float
     maximum_gy: float
     gy_per_gbq: float | None
+    recovery_coefficient: float | None = None
+    mean_recovered_gy: float | None = None
+    code: str | None = None
+    lesions: str | None = None
+    reviewed_by: str | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -59,15 +67,25 @@ class DoseSummary:
 
 
 def organ_doses(
-    dose: DoseMap, vois: Sequence[Voi], patient: PatientMap, tia: TiaMap, administration: Administration
+    dose: DoseMap,
+    vois: Sequence[Voi],
+    patient: PatientMap,
+    tia: TiaMap,
+    administration: Administration,
+    recovery: RecoveryCurve | None = None,
 ) -> list[OrganDose]:
     """Rows in the order of the volumes. ã = Ã/A0 [s]; Gy/GBq per administered activity.
+
+    recovery: organs and lesions also get their mean divided by RC(V), beside the uncorrected one.
 
     Raises GridMismatchError when a map or mask lies on another grid, VoiError for a mask without tissue voxels.
     """
     require_same_grid(dose.image.grid, patient.density.grid, "Dose and density")
     require_same_grid(dose.image.grid, tia.image.grid, "Dose and time-integrated activity")
-    return [_organ_dose(dose, voi, patient, tia, administration.administered_activity_bq) for voi in vois]
+    rows = [_organ_dose(dose, voi, patient, tia, administration.administered_activity_bq) for voi in vois]
+    if recovery is None:
+        return rows
+    return [_recovered(row, voi, recovery) for row, voi in zip(rows, vois, strict=True)]
 
 
 def _organ_dose(
@@ -93,8 +111,24 @@ def _organ_dose(
         tia_bq_s=tia_bq_s,
         tia_coefficient_s=None if a0_bq is None else tia_bq_s / a0_bq,
         gy_per_gbq=None if a0_bq is None else summary.mean_gy / (a0_bq / BQ_PER_GBQ),
+        code=None if voi.code is None else f"{voi.code.value} {voi.code.scheme} {voi.code.meaning}",
+        lesions=voi.lesions,
+        reviewed_by=None if voi.review is None else f"{voi.review.reviewer}, {voi.review.time.isoformat()}",
         warnings=warnings,
         **vars(summary),
+    )
+
+
+def _recovered(row: OrganDose, voi: Voi, curve: RecoveryCurve) -> OrganDose:
+    if voi.kind == "region":
+        return row
+    mean = recovered_mean(voi, row.mean_gy, curve)
+    said = (mean.note,) if mean.note else ()
+    return replace(
+        row,
+        recovery_coefficient=mean.coefficient,
+        mean_recovered_gy=mean.corrected,
+        warnings=(*row.warnings, *said),
     )
 
 
@@ -116,30 +150,45 @@ def dose_summary(
 
 
 def dvh_answer(
-    dose: Image, labels: Image, density: Image | None = None, names: Mapping[int, str] | None = None
+    dose: Image,
+    volumes: Image | Sequence[Voi],
+    density: Image | None = None,
+    names: Mapping[int, str] | None = None,
 ) -> dict[str, Any]:
-    """Dose figures and DVH of every label above 0, as plain numbers for JSON.
+    """Dose figures and DVH of every label above 0, or of every volume of interest, as plain numbers for JSON.
 
     mean_gy is mass-weighted where a density map is given (mean_weighting says so); air by that density (below the
     lung's HU) then counts in volume_ml and air_ml only, as no engine gives it a dose. Raises GridMismatchError on
     different grids, VoiError when no label is set or one holds only air, EvaluationError for labels that are not whole
     numbers.
     """
-    require_same_grid(dose.grid, labels.grid, "Dose and labels")
+    masks = _label_masks(dose, volumes, names or {}) if isinstance(volumes, Image) else _voi_masks(dose, volumes)
     if density is not None:
         require_same_grid(dose.grid, density.grid, "Dose and density")
+    return {
+        "unit": "Gy",
+        "mean_weighting": "voxel volume (no density given)" if density is None else "voxel mass",
+        "bins": "cumulative: fraction of the volume with at least dose_gy; differential: fraction per Gy between edges",
+        "volumes": [_label_answer(dose, mask, density, number, name) for number, name, mask in masks],
+        "warnings": [] if isinstance(volumes, Image) else [text for voi in volumes for text in voi.warnings],
+    }
+
+
+def _label_masks(dose: Image, labels: Image, names: Mapping[int, str]) -> Iterator[tuple[int, str, NDArray[np.bool_]]]:
+    require_same_grid(dose.grid, labels.grid, "Dose and labels")
     numbers = np.unique(labels.voxels)
     if not np.array_equal(numbers, np.round(numbers)) or numbers[0] < 0:
         raise EvaluationError("The label map holds values that are not whole numbers from 0 up. Give a label map.")
     chosen = [int(n) for n in numbers if n > 0]
     if not chosen:
         raise VoiError("The label map holds no label above 0: no volume to evaluate.")
-    return {
-        "unit": "Gy",
-        "mean_weighting": "voxel volume (no density given)" if density is None else "voxel mass",
-        "bins": "cumulative: fraction of the volume with at least dose_gy; differential: fraction per Gy between edges",
-        "volumes": [_label_answer(dose, labels.voxels == n, density, n, (names or {}).get(n, str(n))) for n in chosen],
-    }
+    return ((n, names.get(n, str(n)), labels.voxels == n) for n in chosen)
+
+
+def _voi_masks(dose: Image, vois: Sequence[Voi]) -> Iterator[tuple[int, str, NDArray[np.bool_]]]:
+    for voi in vois:
+        require_same_grid(dose.grid, voi.grid, f"Dose and the mask of {voi.name}")
+    return ((number, voi.name, voi.mask) for number, voi in enumerate(vois, start=1))
 
 
 def _label_answer(dose: Image, mask: NDArray[np.bool_], density: Image | None, label: int, name: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Media schemes: which medium a CT number, or a density, belongs to. A scheme is a list of HU bins with materials.
 
-Adding a scheme: build a MediaScheme from (name, material, reference density, HU edges) as SCHNEIDER_8 does, and enter
+Adding a scheme: build a MediaScheme from (name, material, lowest HU, reference density) as SCHNEIDER_20 does, and enter
 it in SCHEMES.
 """
 
@@ -95,23 +95,47 @@ class MediaScheme:
         return self.media_from_hu(hu_from_density(density_g_per_cm3, curve))
 
 
-def _schneider_8() -> MediaScheme:
-    edges = (-1000.0, -950.0, -120.0, -23.0, 120.0, 250.0, 450.0, 750.0, 1150.0, 3001.0)
-    names = ("air", "lung", "adipose", "soft", "bone1", "bone2", "bone3", "bone4", "bone5")
+_SOURCE: Final = "Schneider, Bortfeld and Schlegel, Phys. Med. Biol. 45 (2000) 459"
+#: Upper end of the last bin: beyond it metal, which takes the last medium.
+_LAST_HU: Final = 3001.0
+_AIR: Final = ("air", "air", -1000.0)
+_MSV8: Final = (
+    ("lung", "schneider_lung", -950.0), ("adipose", "schneider_adipose", -120.0), ("soft", "schneider_soft", -23.0),
+    ("bone1", "schneider_bone1", 120.0), ("bone2", "schneider_bone2", 250.0), ("bone3", "schneider_bone3", 450.0),
+    ("bone4", "schneider_bone4", 750.0), ("bone5", "schneider_bone5", 1150.0),
+)  # fmt: skip
+#: Name, material, lowest HU, reference density [g/cm³]: mean of the HU curve over the bin, of the last one up to
+#: 1600 HU, where the tissues of the scale end. Lung has one composition at five densities: it varies most there.
+_MSV20: Final = (
+    ("lung1", "schneider_lung", -950.0, 0.1042), ("lung2", "schneider_lung", -850.0, 0.2072),
+    ("lung3", "schneider_lung", -750.0, 0.3359), ("lung4", "schneider_lung", -600.0, 0.5418),
+    ("lung5", "schneider_lung", -350.0, 0.7889),
+    ("adipose1", "schneider_adipose_gland1", -120.0, 0.9263), ("adipose2", "schneider_adipose", -82.0, 0.9574),
+    ("adipose3", "schneider_adipose_gland3", -52.0, 0.9843), ("adipose4", "schneider_adipose_gland4", -22.0, 1.0112),
+    ("adipose5", "schneider_adipose_gland5", 8.0, 1.0287),
+    ("soft", "schneider_soft", 19.0, 1.0617), ("connective", "schneider_connective", 80.0, 1.0955),
+    ("bone01", "schneider_marrow_bone01", 120.0, 1.1112), ("bone02", "schneider_marrow_bone02", 200.0, 1.1645),
+    ("bone03", "schneider_bone2", 300.0, 1.2237), ("bone04", "schneider_marrow_bone04", 400.0, 1.2829),
+    ("bone05_06", "schneider_marrow_bone05_06", 500.0, 1.3718),
+    ("bone07_08", "schneider_marrow_bone07_08", 700.0, 1.4903),
+    ("bone09_11", "schneider_marrow_bone10", 900.0, 1.6384), ("bone12_15", "schneider_bone5", 1200.0, 1.8457),
+)  # fmt: skip
+
+
+def _schneider(name: str, rows: Sequence[tuple[Any, ...]], source: str) -> MediaScheme:
+    """Air and the tissues of the rows; a row without density takes that of its material."""
+    edges = [row[2] for row in (_AIR, *rows)] + [_LAST_HU]
     media = []
-    for index, name in enumerate(names):
-        filling = material("air" if name == "air" else f"schneider_{name}")
-        media.append(Medium(index, name, filling, filling.density_g_per_cm3, (edges[index], edges[index + 1])))
-    return MediaScheme(
-        "msv8",
-        tuple(media),
-        "Schneider, Bortfeld and Schlegel, Phys. Med. Biol. 45 (2000) 459; eight media as in Lee et al. 2018 and "
-        "Mansouri et al. 2024",
-    )
+    for index, (medium, filling, low, *density) in enumerate((_AIR, *rows)):
+        known = material(filling)
+        reference = density[0] if density else known.density_g_per_cm3
+        media.append(Medium(index, medium, known, reference, (low, edges[index + 1])))
+    return MediaScheme(name, tuple(media), f"{_SOURCE}; {source}")
 
 
-SCHNEIDER_8: Final = _schneider_8()
-SCHEMES: Final[Mapping[str, MediaScheme]] = MappingProxyType({SCHNEIDER_8.name: SCHNEIDER_8})
+SCHNEIDER_8: Final = _schneider("msv8", _MSV8, "eight media as in Lee et al. 2018 and Mansouri et al. 2024")
+SCHNEIDER_20: Final = _schneider("msv20", _MSV20, "twenty media along the same scale, as many as Kim et al. 2022")
+SCHEMES: Final[Mapping[str, MediaScheme]] = MappingProxyType({s.name: s for s in (SCHNEIDER_8, SCHNEIDER_20)})
 
 
 def media_scheme(name: str) -> MediaScheme:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import numpy as np
@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from RPTDosimetryLib.errors import DoseError
 from RPTDosimetryLib.grid import Grid, coverage, resample_mean
 from RPTDosimetryLib.physics.hounsfield import AIR_HU, SCHNEIDER_2000, HuCurve, density_from_hu, hu_warnings
-from RPTDosimetryLib.physics.media import media_scheme
+from RPTDosimetryLib.physics.media import SCHNEIDER_8, MediaScheme
 from RPTDosimetryLib.records import Image, PatientMap, RegisteredStudy
 from RPTDosimetryLib.registration.body import body_outline
+from RPTDosimetryLib.registration.carry_over import image_on_reference
+from RPTDosimetryLib.registration.point_map import PointMap
 from RPTDosimetryLib.registration.working_grid import coarser
 
 #: Unit density and 0 HU: what the body counts as where no CT tells.
@@ -28,12 +30,11 @@ NEGLIGIBLE_SHARE: Final = 1e-3
 class DensitySettings:
     """How CT numbers become density and media.
 
-    hu_curve: points (HU, g/cm³) of the scanner's own calibration; None for Schneider 2000. scheme: media of the dose
-    kernels. outside_ct: "air" (no dose there) or "body": inside the SPECT outline soft tissue of unit density.
+    hu_curve: points (HU, g/cm³) of the scanner's own calibration; None for Schneider 2000. outside_ct: "air" (no dose
+    there) or "body": inside the SPECT outline soft tissue of unit density. The media are those of the dose engine.
     """
 
     hu_curve: tuple[tuple[float, float], ...] | None = None
-    scheme: str = "msv8"
     outside_ct: Literal["air", "body"] = "air"
 
     @property
@@ -42,15 +43,25 @@ class DensitySettings:
         return HuCurve("own calibration", self.hu_curve, "settings") if self.hu_curve is not None else SCHNEIDER_2000
 
 
-def patient_map_of(registered: RegisteredStudy, settings: DensitySettings | None = None) -> PatientMap:
-    """The patient on the dose grid: by the reference's CT, another time point's moved with its SPECT, or the SPECT."""
+def patient_map_of(
+    registered: RegisteredStudy, settings: DensitySettings | None = None, scheme: MediaScheme = SCHNEIDER_8
+) -> PatientMap:
+    """The patient on the dose grid: by the reference's CT, another time point's moved with its SPECT, or the SPECT.
+
+    scheme: the media that the dose engine has kernels of (dose.engine.scheme_of).
+    """
     chosen = settings or DensitySettings()
     if registered.reference.ct is not None:
-        return patient_map(registered.reference.ct, registered.grid, chosen, registered.activity)
+        return patient_map(registered.reference.ct, registered.grid, chosen, registered.activity, scheme)
     for number, point in enumerate(registered.study.time_points):
+        if point.ct is not None and not PointMap.of(registered.alignments[number]).rigid:
+            bent = image_on_reference(point.ct, registered.alignments[number], AIR_HU, "linear")
+            found = patient_map(bent, registered.grid, chosen, registered.activity)
+            return replace(found, source=f"{found.source}, of time point {number + 1}, bent with its alignment")
         if point.ct is not None:
             there = _moved_grid(registered.grid, registered.alignments[number].moving_from_fixed)
-            found = patient_map(point.ct, there, chosen, [Image(a.voxels, there, a.unit) for a in registered.activity])
+            moved = [Image(a.voxels, there, a.unit) for a in registered.activity]
+            found = patient_map(point.ct, there, chosen, moved, scheme)
             return PatientMap(
                 Image(found.density.voxels, registered.grid, found.density.unit),
                 found.medium,
@@ -58,11 +69,15 @@ def patient_map_of(registered: RegisteredStudy, settings: DensitySettings | None
                 f"{found.source}, of time point {number + 1}, moved with its SPECT",
                 found.warnings,
             )
-    return patient_map_without_ct(registered.activity, chosen)
+    return patient_map_without_ct(registered.activity, chosen, scheme)
 
 
 def patient_map(
-    ct: Image, onto: Grid, settings: DensitySettings | None = None, activity: Sequence[Image] = ()
+    ct: Image,
+    onto: Grid,
+    settings: DensitySettings | None = None,
+    activity: Sequence[Image] = (),
+    scheme: MediaScheme = SCHNEIDER_8,
 ) -> PatientMap:
     """Density [g/cm³] and medium of each voxel of ``onto`` from a CT [HU].
 
@@ -73,7 +88,7 @@ def patient_map(
     share of activity (images on ``onto``) that lies there is said. Raises DoseError when the CT misses the grid.
     """
     chosen = settings or DensitySettings()
-    curve, scheme = chosen.curve, media_scheme(chosen.scheme)
+    curve = chosen.curve
     hu = np.maximum(ct.voxels, AIR_HU).astype(np.float32, copy=False)
     air = float(density_from_hu(AIR_HU, curve))
     if ct.grid.same_as(onto):
@@ -103,10 +118,12 @@ def patient_map(
     )
 
 
-def patient_map_without_ct(activity: Sequence[Image], settings: DensitySettings | None = None) -> PatientMap:
+def patient_map_without_ct(
+    activity: Sequence[Image], settings: DensitySettings | None = None, scheme: MediaScheme = SCHNEIDER_8
+) -> PatientMap:
     """Unit density and soft tissue inside the SPECT's outline of the body (see body_outline), air around it."""
     chosen = settings or DensitySettings()
-    curve, scheme = chosen.curve, media_scheme(chosen.scheme)
+    curve = chosen.curve
     body = outline_on(activity)
     hu = np.where(body, np.float32(ASSUMED_HU), np.float32(AIR_HU))
     density = np.where(body, np.float32(ASSUMED_DENSITY_G_PER_CM3), density_from_hu(AIR_HU, curve))

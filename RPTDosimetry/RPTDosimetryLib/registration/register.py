@@ -1,4 +1,4 @@
-"""Every time point of a study on the grid of one of them, rigidly aligned."""
+"""Every time point of a study on the grid of one of them, aligned."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from RPTDosimetryLib.errors import CancelledError, ConfigurationError, RegistrationError
-from RPTDosimetryLib.grid import resample
 from RPTDosimetryLib.records import Alignment, Cancelled, Image, Progress, RegisteredStudy, Study, never, silent
 from RPTDosimetryLib.registration.body import body_outline
-from RPTDosimetryLib.registration.conservative import MovedActivity, as_transform, move_activity
-from RPTDosimetryLib.registration.quality import correlation, mean_displacement_mm, mutual_information, rotation_deg
-from RPTDosimetryLib.registration.rigid import RegistrationSettings, align_rigid
+from RPTDosimetryLib.registration.conservative import MovedActivity, move_activity
+from RPTDosimetryLib.registration.judge import judged, require_trustworthy
+from RPTDosimetryLib.registration.pair import Pair, ct_pair, spect_pair
+from RPTDosimetryLib.registration.point_map import PointMap
+from RPTDosimetryLib.registration.search import search_affine, search_bspline, search_rigid
+from RPTDosimetryLib.registration.settings import RegistrationSettings
+from RPTDosimetryLib.registration.transform_file import given_transform
 from RPTDosimetryLib.registration.working_grid import coarser
 
 
@@ -26,13 +29,13 @@ def register(
     """Align every time point with the reference and resample its concentration; total activity is kept.
 
     SPECT images must be Bq/mL. Raises RegistrationError, naming the time point, when an image has no activity, is not
-    in Bq/mL, or no trustworthy alignment was found; CancelledError.
+    in Bq/mL, a CT or a transform that the settings ask for is missing, a transform leaves the image, or no trustworthy
+    alignment was found; CancelledError.
     """
     chosen = settings or RegistrationSettings()
     _require_activity(study)
     index = reference_index(study, chosen)
     fixed = study.time_points[index].spect
-    body = body_outline([coarser(fixed)])
     moved: list[MovedActivity] = []
     alignments: list[Alignment] = []
     for number, point in enumerate(study.time_points):
@@ -40,12 +43,9 @@ def register(
             raise CancelledError("Registration was stopped.")
         progress(number / len(study.time_points), f"Aligning time point {number + 1} of {len(study.time_points)}")
         try:
-            matrix = np.eye(4)
-            if number != index and chosen.method == "rigid":
-                matrix = align_rigid(fixed, point.spect, body, chosen, cancelled)
-            judged = _judged(fixed, point.spect, matrix, body, chosen)
-            moved.append(move_activity(point.spect, matrix, fixed.grid))
-            alignments.append(replace(judged, rescaled_by=moved[-1].rescaled_by, cut_fraction=moved[-1].cut_fraction))
+            found = _aligned(study, (index, number), chosen, cancelled)
+            moved.append(move_activity(point.spect, PointMap.of(found), fixed.grid))
+            alignments.append(replace(found, rescaled_by=moved[-1].rescaled_by, cut_fraction=moved[-1].cut_fraction))
         except RegistrationError as error:
             raise RegistrationError(
                 f"Time point {number + 1} could not be aligned with time point {index + 1}: {error} Look at both "
@@ -54,7 +54,7 @@ def register(
     progress(1.0, "Time points aligned")
     seen = np.logical_and.reduce([m.seen for m in moved])
     registered = RegisteredStudy(study, index, fixed.grid, tuple(m.image for m in moved), tuple(alignments), seen)
-    return replace(registered, warnings=_warnings(registered, body, chosen))
+    return replace(registered, warnings=_warnings(registered, body_outline([coarser(fixed)]), chosen))
 
 
 def reference_index(study: Study, settings: RegistrationSettings) -> int:
@@ -81,54 +81,81 @@ def _require_activity(study: Study) -> None:
             raise RegistrationError(f"Time point {number} holds no activity: check the image, or leave it out.")
 
 
-def _judged(
-    fixed: Image, moving: Image, matrix: NDArray[np.float64], body: NDArray[np.bool_], settings: RegistrationSettings
-) -> Alignment:
-    """The alignment with its figures over the body, a mask on the working grid. Raises RegistrationError."""
-    rest, coarse = coarser(fixed), coarser(moving)
-    root_rest = np.sqrt(np.clip(rest.voxels, 0.0, None))
-    root_before = np.sqrt(np.clip(resample(coarse.voxels, coarse.grid, rest.grid), 0.0, None))
-    moved = resample(coarse.voxels, coarse.grid, rest.grid, moving_from_fixed=as_transform(matrix))
-    root_after = np.sqrt(np.clip(moved, 0.0, None))
-    alignment = Alignment(
-        moving_from_fixed=matrix,
-        method=settings.method,
-        mutual_information_before=mutual_information(root_rest, root_before, body),
-        mutual_information_after=mutual_information(root_rest, root_after, body),
-        correlation_before=correlation(root_rest, root_before, body),
-        correlation_after=correlation(root_rest, root_after, body),
-        displacement_mm=mean_displacement_mm(matrix, body, rest.grid),
-        rotation_deg=rotation_deg(matrix),
-    )
-    if settings.method != "none" and fixed is not moving:
-        _require_trustworthy(alignment, settings)
-    return alignment
+def _aligned(study: Study, numbers: tuple[int, int], settings: RegistrationSettings, cancelled: Cancelled) -> Alignment:
+    """Time point numbers[1] on the reference numbers[0], searched or from a file, with its figures and checks."""
+    index, number = numbers
+    fixed, point = study.time_points[index], study.time_points[number]
+    spect = spect_pair(fixed.spect, point.spect)
+    still = PointMap(np.eye(4))
+    if settings.transforms is not None:
+        return _from_file(spect, numbers, settings)
+    if number == index or settings.method == "none":
+        return judged(spect, still, settings.method)
+    if settings.through == "spect":
+        return _searched(spect, settings, cancelled)
+    if point.ct is not None and point.ct is fixed.ct:
+        note = f"Time points {index + 1} and {number + 1} have one CT in common and were taken as already aligned."
+        return replace(judged(spect, still, settings.method), warnings=(note,))
+    found = _searched(ct_pair(fixed, point, index + 1, number + 1), settings, cancelled)
+    _require_spect_follows(spect, found, settings)
+    return found
 
 
-def _require_trustworthy(found: Alignment, settings: RegistrationSettings) -> None:
-    if found.displacement_mm > settings.maximum_shift_mm or found.rotation_deg > settings.maximum_turn_deg:
+def _searched(pair: Pair, settings: RegistrationSettings, cancelled: Cancelled) -> Alignment:
+    """The rigid alignment is judged before anything bends: a deformation can make a failure look well."""
+    if settings.engine == "elastix":
+        from RPTDosimetryLib.registration import elastix
+
+        rigid, affine, bspline = elastix.search_rigid, elastix.search_affine, elastix.search_bspline
+    else:
+        rigid, affine, bspline = search_rigid, search_affine, search_bspline
+    moved = rigid(pair, settings, cancelled)
+    found = judged(pair, moved, "rigid")
+    require_trustworthy(found, settings)
+    if settings.method == "rigid":
+        return found
+    if cancelled():
+        raise CancelledError("Registration was stopped.")
+    moved = affine(pair, moved, settings) if settings.method == "affine" else bspline(pair, moved, settings)
+    found = judged(pair, moved, settings.method)
+    require_trustworthy(found, settings)
+    return found
+
+
+def _from_file(pair: Pair, numbers: tuple[int, int], settings: RegistrationSettings) -> Alignment:
+    index, number = numbers
+    assert settings.transforms is not None
+    given = given_transform(settings.transforms, number + 1, pair.fixed.grid)
+    if number == index:
+        if given is not None and not given[0].still:
+            raise RegistrationError(
+                f"{given[1].split(',')[0]} moves time point {number + 1}, which is the reference and stays. Leave the "
+                "file out, or set registration.reference to the time point the transforms were made for."
+            )
+        return judged(pair, PointMap(np.eye(4)), "given")
+    if given is None:
         raise RegistrationError(
-            f"the best match lies {found.displacement_mm:.0f} mm and {found.rotation_deg:.0f}° away, more than a "
-            f"patient moves (limits {settings.maximum_shift_mm:.0f} mm, {settings.maximum_turn_deg:.0f}°)."
+            f"{settings.transforms} holds no transform_{number + 1}.tfm (or .h5, .nrrd). Write it, or leave "
+            "registration.transforms out to search."
         )
-    if (
-        found.mutual_information_after < settings.minimum_mutual_information
-        or found.correlation_after < settings.minimum_correlation
-    ):
+    found = replace(judged(pair, given[0], "given"), source=given[1])
+    require_trustworthy(found, settings)
+    return found
+
+
+def _require_spect_follows(spect: Pair, found: Alignment, settings: RegistrationSettings) -> None:
+    """What the CTs say must hold for the SPECT images too, or CT and SPECT of a time point do not belong together."""
+    try:
+        require_trustworthy(judged(spect, PointMap.of(found), found.method), settings)
+    except RegistrationError as error:
         raise RegistrationError(
-            f"the images have little in common (mutual information {found.mutual_information_after:.2f} nats, "
-            f"correlation {found.correlation_after:.2f}; at least {settings.minimum_mutual_information:.2f} and "
-            f"{settings.minimum_correlation:.2f} are asked for)."
-        )
-    if found.mutual_information_after < 0.98 * found.mutual_information_before:
-        raise RegistrationError(
-            f"the alignment found is worse than none (mutual information {found.mutual_information_after:.3f} after, "
-            f"{found.mutual_information_before:.3f} before)."
-        )
+            f"the CTs fit, but with their transform the SPECT images do not: {error} Check that CT and SPECT of each "
+            "time point lie on each other."
+        ) from error
 
 
 def _warnings(registered: RegisteredStudy, body: NDArray[np.bool_], settings: RegistrationSettings) -> tuple[str, ...]:
-    warnings = []
+    warnings: list[str] = []
     for number, alignment in enumerate(registered.alignments, start=1):
         if alignment.cut_fraction > settings.cut_warning:
             warnings.append(
@@ -142,6 +169,6 @@ def _warnings(registered: RegisteredStudy, body: NDArray[np.bool_], settings: Re
             f"{100 * unseen:.1f} % of the body lies outside the field of view of at least one time point; its activity "
             "counts as 0 there, so curves in those voxels are not complete."
         )
-    if settings.method == "none" and len(registered.activity) > 1:
+    if settings.method == "none" and settings.transforms is None and len(registered.activity) > 1:
         warnings.append('Registration method "none": the time points were taken as already aligned.')
     return tuple(warnings)

@@ -31,6 +31,8 @@ SHOWN_FROM = 0.05
 MARGIN_MM = 15.0
 DPI = 130
 OUTLINES = "tab20"
+#: More outlines than this hide what is under them.
+MOST_OUTLINES = 12
 
 
 @dataclass(frozen=True)
@@ -58,26 +60,26 @@ def save_dose_overlay(dose: DoseMap, backdrop: Backdrop, vois: Sequence[Voi], pa
 
     density: where the density of the dose calculation comes from, as the picture says it.
     """
-    figure = _figure(12.0, 10.0)
+    figure = new_figure(12.0, 10.0)
     shown = [voi for voi in vois if voi.name != "body"]
     top_gy = _scale_top_gy(dose.image, shown)
     at_mm = _point_of_interest_mm(dose.image, shown)
     dose_standing = standing(dose.image.voxels, dose.image.grid)
     under = standing(backdrop.image.voxels, backdrop.image.grid)
     outlines = [(voi.name, standing(voi.mask, voi.grid)) for voi in shown]
-    frame_mm = _frame_mm(dose.image, vois)
+    frame_mm = shown_frame_mm(dose.image, vois)
     axes = figure.subplots(2, 2)
     for axis, name in zip(axes.flat, PLANES, strict=False):
-        _draw_plane(axis, under.plane(name, at_mm), "gray", backdrop.window)
+        draw_plane(axis, under.plane(name, at_mm), "gray", backdrop.window)
         drawn = _draw_dose(axis, dose_standing.plane(name, at_mm), top_gy)
-        _outline(axis, name, at_mm, outlines)
-        _label(axis, name, at_mm, frame_mm)
+        outline_vois(axis, name, at_mm, outlines)
+        label_plane(axis, name, at_mm, frame_mm)
     projection = axes.flat[3]
-    drawn = _draw_plane(projection, dose_standing.projection("coronal"), DOSE_COLOURS, (0.0, top_gy))
-    _label(projection, "coronal", None, frame_mm)
+    drawn = draw_plane(projection, dose_standing.projection("coronal"), DOSE_COLOURS, (0.0, top_gy))
+    label_plane(projection, "coronal", None, frame_mm)
     bar = figure.colorbar(drawn, ax=axes.ravel().tolist(), extend="max", shrink=0.7, pad=0.02)
     bar.set_label("Absorbed dose [Gy]")
-    handles = _legend_handles([voi.name for voi in shown])
+    handles = legend_handles([voi.name for voi in shown])
     figure.legend(
         handles=handles, loc="outside lower center", ncols=min(6, max(1, len(handles))), frameon=False, fontsize=9
     )
@@ -86,14 +88,14 @@ def save_dose_overlay(dose: DoseMap, backdrop: Backdrop, vois: Sequence[Voi], pa
         f"Absorbed dose, {dose.nuclide}, engine {dose.engine} ({lowest}) over {backdrop.text}\nDensity: {density}",
         fontsize=12,
     )
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def save_dvh(dvhs: Sequence[Dvh], path: Path, title: str) -> None:
     """Cumulative and differential dose-volume histograms of all VOIs, one colour a VOI in both."""
-    figure = _figure(12.0, 5.6)
+    figure = new_figure(12.0, 5.6)
     cumulative, differential = figure.subplots(1, 2)
-    for dvh, colour in zip(dvhs, _colours(len(dvhs)), strict=True):
+    for dvh, colour in zip(dvhs, voi_colours(len(dvhs)), strict=True):
         cumulative.plot(dvh.dose_gy, 100 * dvh.cumulative, color=colour, label=dvh.name, linewidth=1.6)
         centres = 0.5 * (dvh.dose_gy[1:] + dvh.dose_gy[:-1])
         coarse_gy, coarse = _coarser(centres, dvh.differential_per_gy)
@@ -107,14 +109,14 @@ def save_dvh(dvhs: Sequence[Dvh], path: Path, title: str) -> None:
         axis.set_xlim(left=0)
     cumulative.legend(fontsize=8, frameon=False, loc="upper right")
     figure.suptitle(title, fontsize=12)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def save_curves(fits: Mapping[str, tuple[TimeActivityCurve, KineticFit]], path: Path, title: str) -> None:
     """Measured points and the fitted curve of each VOI, with its share of extrapolation."""
     columns = min(3, max(1, len(fits)))
     rows = max(1, -(-len(fits) // columns))
-    figure = _figure(4.2 * columns, 3.2 * rows)
+    figure = new_figure(4.2 * columns, 3.2 * rows)
     axes = np.atleast_1d(figure.subplots(rows, columns, squeeze=False)).ravel()
     for axis, (name, (curve, fit)) in zip(axes, fits.items(), strict=False):
         end_h = 1.6 * float(curve.time_s[-1]) / S_PER_H
@@ -129,10 +131,11 @@ def save_curves(fits: Mapping[str, tuple[TimeActivityCurve, KineticFit]], path: 
     for axis in axes[len(fits) :]:
         axis.set_axis_off()
     figure.suptitle(title, fontsize=12)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
-def _figure(width_in: float, height_in: float) -> Figure:
+def new_figure(width_in: float, height_in: float) -> Figure:
+    """An empty figure that needs no display."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as MatplotlibFigure
 
@@ -141,7 +144,8 @@ def _figure(width_in: float, height_in: float) -> Figure:
     return figure
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a PNG with the disclaimer, whole or not at all."""
     figure.text(1.0, -0.004, DISCLAIMER, ha="right", va="top", fontsize=6, color="0.4")
     with whole_file(path) as temporary:
         figure.savefig(
@@ -149,16 +153,18 @@ def _save(figure: Figure, path: Path) -> None:
         )
 
 
-def _colours(count: int) -> list[Any]:
+def voi_colours(count: int) -> list[Any]:
+    """One colour a volume."""
     from matplotlib import colormaps
 
     return [colormaps[OUTLINES](i % 20) for i in range(count)]
 
 
-def _legend_handles(names: Sequence[str]) -> list[Any]:
+def legend_handles(names: Sequence[str]) -> list[Any]:
+    """Lines for a legend, in voi_colours."""
     from matplotlib.lines import Line2D
 
-    return [Line2D([], [], color=c, label=n) for n, c in zip(names, _colours(len(names)), strict=True)]
+    return [Line2D([], [], color=c, label=n) for n, c in zip(names, voi_colours(len(names)), strict=True)]
 
 
 def _scale_top_gy(dose: Image, vois: Sequence[Voi]) -> float:
@@ -167,7 +173,7 @@ def _scale_top_gy(dose: Image, vois: Sequence[Voi]) -> float:
     return max([*medians, 0.0]) or float(dose.voxels.max()) or 1.0
 
 
-def _frame_mm(dose: Image, vois: Sequence[Voi]) -> NDArray[np.float64]:
+def shown_frame_mm(dose: Image, vois: Sequence[Voi]) -> NDArray[np.float64]:
     """(3, 2) lowest and highest x, y, z [mm] of the body, or of all dose where no body is drawn, with a margin."""
     bodies = [voi.mask for voi in vois if voi.name == "body"]
     shown = standing(bodies[0] if bodies else dose.voxels > 0.01 * dose.voxels.max(), dose.grid)
@@ -186,7 +192,8 @@ def _point_of_interest_mm(dose: Image, vois: Sequence[Voi]) -> Vector3:
     return float(x), float(y), float(z)
 
 
-def _draw_plane(axis: Axes, plane: Plane, colours: str, window: tuple[float, float]) -> Any:
+def draw_plane(axis: Axes, plane: Plane, colours: str, window: tuple[float, float]) -> Any:
+    """Pixels in a window of values, each voxel as it is."""
     return axis.imshow(
         plane.pixels, cmap=colours, vmin=window[0], vmax=window[1], extent=plane.extent_mm, interpolation="nearest"
     )
@@ -206,8 +213,16 @@ def _draw_dose(axis: Axes, plane: Plane, top_gy: float) -> Any:
     )
 
 
-def _outline(axis: Axes, name: str, at_mm: Vector3, outlines: Sequence[tuple[str, Standing]]) -> None:
-    for (_, mask), colour in zip(outlines, _colours(len(outlines)), strict=True):
+def outlined(vois: Sequence[Voi], dose: Image) -> list[Voi]:
+    """The volumes to outline, in their order: without the body, the MOST_OUTLINES of highest mean dose."""
+    drawn = [voi for voi in vois if voi.name != "body" and voi.mask.any()]
+    hottest = sorted(drawn, key=lambda voi: -float(dose.voxels[voi.mask].mean()))[:MOST_OUTLINES]
+    return [voi for voi in drawn if any(voi is kept for kept in hottest)]
+
+
+def outline_vois(axis: Axes, name: str, at_mm: Vector3, outlines: Sequence[tuple[str, Standing]]) -> None:
+    """The contour of each mask in a plane, in voi_colours."""
+    for (_, mask), colour in zip(outlines, voi_colours(len(outlines)), strict=True):
         plane = mask.plane(name, at_mm)
         if np.nan_to_num(plane.pixels).any():
             left, right, bottom, top = plane.extent_mm
@@ -217,7 +232,8 @@ def _outline(axis: Axes, name: str, at_mm: Vector3, outlines: Sequence[tuple[str
             axis.contour(x, y, plane.pixels, levels=[0.5], colors=[colour], linewidths=1.2)
 
 
-def _label(axis: Axes, name: str, at_mm: Vector3 | None, frame_mm: NDArray[np.float64]) -> None:
+def label_plane(axis: Axes, name: str, at_mm: Vector3 | None, frame_mm: NDArray[np.float64]) -> None:
+    """Radiological letters, place, a 10 cm bar; shows frame_mm (3, 2: lowest and highest x, y, z)."""
     left, right, top, bottom = PLANES[name]
     for text, x, y in ((left, 0.02, 0.5), (right, 0.98, 0.5), (top, 0.5, 0.97), (bottom, 0.5, 0.03)):
         axis.text(

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
+from RPTDosimetryLib.calibration.activity_table import CalibratedTotal
 from RPTDosimetryLib.evaluation.organ_table import OrganDose
 from RPTDosimetryLib.records import DoseMap, KineticFit, PatientMap, RegisteredStudy, TiaMap, TimeActivityCurve, Voi
+from RPTDosimetryLib.tia.side_by_side import SideBySide
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One study from images to organ doses. curves: VOI name → measured curve and its fit."""
+    """One study from images to organ doses.
+
+    curves: VOI name → measured curve and its fit. totals: activity before and after calibration, a time point each.
+    compared: VOI name → what fewer scans would have given. settings: what was chosen, a camera's values written out.
+    """
 
     registered: RegisteredStudy
     patient: PatientMap
@@ -21,6 +28,9 @@ class Outcome:
     dose: DoseMap
     organ_doses: tuple[OrganDose, ...]
     checks: tuple[str, ...] = ()
+    totals: tuple[CalibratedTotal, ...] = ()
+    compared: Mapping[str, SideBySide] = field(default_factory=dict)
+    settings: Any = None
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -13,15 +13,22 @@ import numpy as np
 
 from RPTDosimetryLib.evaluation.dvh import Dvh, dvh
 from RPTDosimetryLib.evaluation.organ_table import OrganDose
-from RPTDosimetryLib.records import Image, Progress
+from RPTDosimetryLib.records import Image, Progress, RegisteredStudy
+from RPTDosimetryLib.report.dicom_identity import identity_of_study
 from RPTDosimetryLib.report.figures import activity_backdrop, ct_backdrop, save_curves, save_dose_overlay, save_dvh
 from RPTDosimetryLib.report.outcome import Outcome
-from RPTDosimetryLib.report.provenance import json_text, provenance_record, sha256_of_files
-from RPTDosimetryLib.report.tables import write_organ_table
+from RPTDosimetryLib.report.provenance import Origin, json_text, provenance_record, sha256_of_files
+from RPTDosimetryLib.report.registration_figures import save_alignment_figure
+from RPTDosimetryLib.report.registration_folder import write_transforms
+from RPTDosimetryLib.report.rtdose import write_rtdose
+from RPTDosimetryLib.report.tables import write_organ_table, write_rows
 from RPTDosimetryLib.study.image_files import write_image
+from RPTDosimetryLib.tia.side_by_side import side_by_side_rows
+from RPTDosimetryLib.vois.review import mask_sha256
 
 DOSE, TIA, DENSITY, VOIS = "dose_gy.nrrd", "tia_bq_s.nrrd", "density_g_per_cm3.nrrd", "vois.nrrd"
 TABLE, HISTOGRAMS, PROVENANCE = "organ_doses.csv", "dvh.csv", "provenance.json"
+FEWER_SCANS, RT_DOSE = "tia_with_fewer_scans.csv", "dose_rtdose.dcm"
 OVERLAY, DVH_FIGURE, CURVES = "dose_overlay.png", "dvh.png", "curves.png"
 
 
@@ -55,20 +62,29 @@ class RunResults:
 
     def where(self) -> str:
         """One line a file: what it is and where."""
-        return "\n".join(f"{text:28} {self.folder / name}" for name, text in _described().items())
+        lines = [f"{text:28} {self.folder / name}" for name, text in _described().items()]
+        return "\n".join([*lines, f"{'Registration, by time point':28} {self.folder / 'registration_*.png'}"])
 
 
 def write_results(
-    outcome: Outcome, folder: Path, sources: Mapping[str, str], settings: Any, progress: Progress
-) -> None:
-    """Write every file into ``folder``. sources: SHA-256 of the study's files by their name in the study folder."""
+    outcome: Outcome, folder: Path, origin: Origin, inputs: Mapping[str, str], progress: Progress
+) -> tuple[str, ...]:
+    """Write every file into ``folder`` and return all warnings of the run, those of writing last.
+
+    inputs: SHA-256 of the study's files by their name in the study folder.
+    """
     started = time.monotonic()
     dose, backdrop, density = outcome.dose, _backdrop(outcome), outcome.patient.source
     histograms = _dvhs(outcome)
+    identity = identity_of_study(outcome.registered.study, outcome.registered.reference)
+    warnings = tuple(dict.fromkeys((*outcome.warnings, *identity.warnings)))
     title = f"{dose.nuclide}, engine {dose.engine}\nDensity: {density}"
-    steps: dict[str, Callable[[], None]] = {
+    steps: dict[str, Callable[[], object]] = {
         "Writing maps": lambda: _write_maps(outcome, folder),
         "Writing tables": lambda: _write_tables(outcome, histograms, folder),
+        "Writing DICOM": lambda: write_rtdose(dose, folder / RT_DOSE, identity),
+        "Writing transforms": lambda: write_transforms(outcome.registered, folder),
+        "Drawing the registration": lambda: _draw_registration(outcome.registered, folder),
         "Drawing the dose": lambda: save_dose_overlay(dose, backdrop, outcome.vois, folder / OVERLAY, density),
         "Drawing histograms": lambda: save_dvh(histograms, folder / DVH_FIGURE, f"Dose-volume histograms, {title}"),
         "Drawing curves": lambda: save_curves(outcome.curves, folder / CURVES, "Time-activity curves"),
@@ -78,8 +94,9 @@ def write_results(
         step()
     written = sha256_of_files([f for f in folder.iterdir() if f.is_file()], folder)
     stated = {**_steps(outcome), "writing_s": round(time.monotonic() - started, 2)}
-    record = provenance_record(sources, settings, stated, written, outcome.warnings)
+    record = provenance_record(inputs, outcome.settings, stated, written, warnings, origin)
     (folder / PROVENANCE).write_text(json_text(record) + "\n", encoding="utf-8")
+    return warnings
 
 
 def _described() -> dict[str, str]:
@@ -88,7 +105,9 @@ def _described() -> dict[str, str]:
         TIA: "Time-integrated activity",
         DENSITY: "Density used",
         VOIS: "Volumes of interest",
+        RT_DOSE: "Absorbed dose, DICOM RT Dose",
         TABLE: "Organ table",
+        FEWER_SCANS: "Ã with fewer scans",
         HISTOGRAMS: "Dose-volume histograms",
         OVERLAY: "Figure: dose over anatomy",
         DVH_FIGURE: "Figure: DVH",
@@ -112,8 +131,15 @@ def _write_maps(outcome: Outcome, folder: Path) -> None:
     write_image(Image(labels, outcome.dose.image.grid, "1"), folder / VOIS)
 
 
+def _draw_registration(registered: RegisteredStudy, folder: Path) -> None:
+    for number in range(1, len(registered.activity) + 1):
+        if number != registered.reference_index + 1:
+            save_alignment_figure(registered, number, folder / f"registration_{number}.png")
+
+
 def _write_tables(outcome: Outcome, histograms: Sequence[Dvh], folder: Path) -> None:
     write_organ_table(outcome.organ_doses, outcome.dose.method, folder / TABLE)
+    write_rows(side_by_side_rows(outcome.compared), folder / FEWER_SCANS)
     with (folder / HISTOGRAMS).open("w", newline="", encoding="utf-8") as handle:
         writer = csv.writer(handle)
         writer.writerow(("name", "dose_gy", "cumulative_fraction", "cumulative_ml"))
@@ -137,14 +163,25 @@ def _steps(outcome: Outcome) -> dict[str, Any]:
                 "time_s": p.time_s,
                 "unit": p.spect.unit,
                 "decay_correction": p.decay_correction,
+                "calibration": p.calibration,
                 "grid": str(p.spect.grid),
             }
             for p in registered.study.time_points
         ],
+        "total_activity": outcome.totals,
         "registration": {"reference": registered.reference_index + 1, "alignments": registered.alignments},
         "density": {"source": outcome.patient.source, "scheme": outcome.patient.scheme},
         "vois": [
-            {"label": n, "name": v.name, "kind": v.kind, "source": v.source}
+            {
+                "label": n,
+                "name": v.name,
+                "kind": v.kind,
+                "source": v.source,
+                "code": v.code,
+                "lesions": v.lesions,
+                "review": v.review,
+                "mask_sha256": mask_sha256(v),
+            }
             for n, v in enumerate(outcome.vois, start=1)
         ],
         "tia": {
@@ -157,11 +194,14 @@ def _steps(outcome: Outcome) -> dict[str, Any]:
                     "model": fit.model,
                     "tia_bq_s": fit.tia_bq_s,
                     "tia_se_bq_s": fit.tia_se_bq_s,
+                    "bootstrap_se_bq_s": fit.bootstrap_se_bq_s,
+                    "tia_interval_bq_s": fit.tia_interval_bq_s,
                     "parameters": fit.parameters,
                     "extrapolated_fraction": fit.extrapolated_fraction,
                 }
                 for name, (curve, fit) in outcome.curves.items()
             },
+            "with_fewer_scans": {name: several.answer() for name, several in outcome.compared.items()},
         },
         "dose": {"engine": dose.engine, "method": dose.method, "nuclide": dose.nuclide, "parameters": dose.parameters},
     }

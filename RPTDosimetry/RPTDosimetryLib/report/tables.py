@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 
@@ -21,18 +21,38 @@ def write_organ_table(rows: Sequence[OrganDose], method: str, path: Path) -> Non
         writer.writerows([*(_cell(getattr(row, name)) for name in names), method] for row in rows)
 
 
+def write_rows(rows: Sequence[Mapping[str, object]], path: Path) -> None:
+    """Rows with the same keys as CSV, the keys as column names."""
+    with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.writer(handle)
+        if rows:
+            writer.writerow(rows[0].keys())
+        writer.writerows([_cell(value) for value in row.values()] for row in rows)
+
+
 def organ_table_text(rows: Iterable[OrganDose]) -> str:
     """The figures a physician reads first, aligned; ã is the time-integrated activity coefficient."""
-    head = ("VOI", "volume", "mass", "Ã", "ã", "mean", "D98", "D50", "D2", "per activity")
-    unit = ("", "mL", "g", "MBq·h", "h", "Gy", "Gy", "Gy", "Gy", "Gy/GBq")
+    rows = list(rows)
+    head = ["VOI", "volume", "mass", "Ã", "ã", "mean", "D98", "D50", "D2", "per activity"]
+    unit = ["", "mL", "g", "MBq·h", "h", "Gy", "Gy", "Gy", "Gy", "Gy/GBq"]
+    recovered = any(row.mean_recovered_gy is not None for row in rows)
+    if recovered:
+        head, unit = [*head, "RC", "mean/RC"], [*unit, "", "Gy"]
     lines: list[Sequence[str]] = [head, unit]
     for row in rows:
-        figures = (
+        figures = [
             *(row.volume_ml, row.mass_g, row.tia_bq_s / BQ_PER_MBQ / S_PER_H, _hours(row.tia_coefficient_s)),
             *(row.mean_gy, row.d98_gy, row.d50_gy, row.d2_gy, row.gy_per_gbq),
-        )
-        lines.append((row.name, *("–" if f is None else f"{f:.4g}" for f in figures)))
+        ]
+        if recovered:
+            figures += [row.recovery_coefficient, row.mean_recovered_gy]
+        lines.append((_stated_name(row), *("–" if f is None else f"{f:.4g}" for f in figures)))
     return aligned(lines)
+
+
+def _stated_name(row: OrganDose) -> str:
+    """The name with what the figures beside it depend on."""
+    return row.name if row.lesions is None else f"{row.name} (lesions {row.lesions})"
 
 
 def aligned(lines: Sequence[Sequence[str]]) -> str:

@@ -8,6 +8,7 @@ from RPTDosimetryLib.errors import StudyError
 from RPTDosimetryLib.records import Image
 from RPTDosimetryLib.study.dicom_values import seconds_between
 from RPTDosimetryLib.study.scan import Scan
+from RPTDosimetryLib.study.z_ranges import follow_one_another
 from RPTDosimetryLib.units import S_PER_H
 
 #: Filters and resampling leave slightly negative voxels; beyond these shares the image is not an activity map.
@@ -47,7 +48,10 @@ def activity_image(image: Image, name: str) -> tuple[Image, tuple[str, ...]]:
 
 
 def require_distinct(scans: tuple[Scan, ...]) -> None:
-    """Raise StudyError when two time points start together or hold the same voxels (two reconstructions, a copy)."""
+    """Raise StudyError when two time points start together or hold the same voxels (two reconstructions, a copy).
+
+    Beds of one visit may carry one start in their headers: they share the frame of reference and not their place.
+    """
     advice = "Keep one: leave the other out with ignore in the configuration."
     for number, second in enumerate(scans):
         for first in scans[:number]:
@@ -55,7 +59,7 @@ def require_distinct(scans: tuple[Scan, ...]) -> None:
             if _same_voxels(first.image, second.image):
                 raise StudyError(f"Two time points alike: {pair} hold identical voxels. {advice}")
             apart_s = _seconds_apart(first, second)
-            if apart_s is not None and apart_s < ALIKE_S:
+            if apart_s is not None and apart_s < ALIKE_S and not _beds(first, second):
                 raise StudyError(f"Two time points alike: {pair} start within {apart_s:.0f} s of each other. {advice}")
 
 
@@ -71,6 +75,12 @@ def require_after_administration(time_s: float | None, name: str) -> None:
 def _same_voxels(first: Image, second: Image) -> bool:
     a, b = first.voxels, second.voxels
     return a.shape == b.shape and bool(a.flat[a.size // 2] == b.flat[b.size // 2]) and bool(np.array_equal(a, b))
+
+
+def _beds(first: Scan, second: Scan) -> bool:
+    frame = first.source.frame_of_reference_uid
+    shifted = follow_one_another(first.image.grid, second.image.grid)
+    return frame is not None and frame == second.source.frame_of_reference_uid and shifted
 
 
 def _seconds_apart(first: Scan, second: Scan) -> float | None:

@@ -22,6 +22,9 @@ NM = "1.2.840.10008.5.1.4.1.1.20"
 PT = "1.2.840.10008.5.1.4.1.1.128"
 CT = "1.2.840.10008.5.1.4.1.1.2"
 RTSTRUCT = "1.2.840.10008.5.1.4.1.1.481.3"
+SEG = "1.2.840.10008.5.1.4.1.1.66.4"
+LABEL_MAP_SEG = "1.2.840.10008.5.1.4.1.1.66.7"
+SEGMENTATIONS = (SEG, LABEL_MAP_SEG)
 DICOMDIR = "1.2.840.10008.1.3.10"
 _PREAMBLE_BYTES = 128
 PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
@@ -65,7 +68,7 @@ class DicomFolder:
 
 
 def read_headers(root: Path, paths: Iterable[Path]) -> DicomFolder:
-    """Headers of all DICOM files among ``paths``, grouped: NM and RTSTRUCT one file each, the others by series UID.
+    """Headers of all DICOM files among ``paths``, grouped: NM, RTSTRUCT and SEG one file each, others by series UID.
 
     Files that neither carry the DICM mark nor a DICOM ending are left aside with a note. Raises StudyError for a file
     that says it is DICOM and cannot be read, and for the same object found twice.
@@ -115,7 +118,8 @@ def _group_of(file: DicomFile) -> tuple[str | None, str]:
     instance = str(header.SOPInstanceUID)
     if str(header.file_meta.get("MediaStorageSOPClassUID", "")) == DICOMDIR:
         return None, instance
-    return (instance if file.kind in (NM, RTSTRUCT) else str(header.get("SeriesInstanceUID", ""))), instance
+    alone = file.kind in (NM, RTSTRUCT, *SEGMENTATIONS)
+    return instance if alone else str(header.get("SeriesInstanceUID", "")), instance
 
 
 @contextmanager

@@ -85,6 +85,49 @@ def nm_volume(header: Any, path: Path) -> tuple[Grid, NDArray[np.intp], tuple[st
     return grid, order, tuple(warnings)
 
 
+def rt_dose_volume(header: Any, path: Path) -> tuple[Grid, NDArray[np.intp]]:
+    """Grid of a multi-frame RT Dose, and the order of its frames along the normal (row × column, LPS).
+
+    A GridFrameOffsetVector that begins with 0 holds distances from ImagePositionPatient along the normal; one that
+    begins with the position's z holds the patient's z, and then the planes are transverse (DICOM PS3.3 C.8.8.3.2).
+    Raises StudyError: no or another number of offsets, planes at one place or unequally spaced, geometry not told.
+    """
+    axes = _axes(numbers(header, "ImageOrientationPatient", 6, path), path)
+    position = np.array(_position(header, path))
+    frames = int(number(header, "NumberOfFrames", path) or 1)
+    if frames < 2:
+        raise StudyError(f"{path} holds one dose plane only: a volume needs at least two. Export the whole dose grid.")
+    offsets = numbers(header, "GridFrameOffsetVector", frames, path)
+    if offsets is None:
+        raise StudyError(f"{path} does not say where its planes lie (GridFrameOffsetVector). Export the dose again.")
+    along = np.array(offsets)
+    if abs(along[0]) > _ROUNDING_MM:
+        if abs(along[0] - position[2]) > _ROUNDING_MM or abs(axes[2, 2] - 1.0) > _COSINE_TOLERANCE:
+            raise StudyError(
+                f"{path}: GridFrameOffsetVector begins with {along[0]:g} mm, which is neither 0 nor the z of "
+                f"transverse planes that begin at {position[2]:g} mm. Export the dose again."
+            )
+        along = along - position[2]
+    order = np.argsort(along, kind="stable")
+    spacing_mm = _even_spacing(along[order], path)
+    x, y, z = position + axes[:, 2] * along[order[0]]
+    row_mm, column_mm = _pixel_spacing(header, path)
+    shape = (frames, *_rows_columns(header, path))
+    return Grid(shape, (column_mm, row_mm, spacing_mm), (x, y, z), tuple(axes.ravel())), order
+
+
+def _even_spacing(along: NDArray[np.float64], path: Path) -> float:
+    gaps = np.diff(along)
+    mean = float((along[-1] - along[0]) / (len(along) - 1))
+    worst = float(np.abs(along - along[0] - mean * np.arange(len(along))).max())
+    if gaps.min() <= 0 or worst > _SPACING_TOLERANCE * mean + _ROUNDING_MM:
+        raise StudyError(
+            f"{path}: its dose planes are {gaps.min():.4g} to {gaps.max():.4g} mm apart; equal spacing is needed. "
+            "Export the dose on an even grid."
+        )
+    return mean
+
+
 def _frame_order(header: Any, path: Path) -> NDArray[np.intp]:
     frames = int(number(header, "NumberOfFrames", path) or 1)
     for vector, what in (("EnergyWindowVector", "energy windows"), ("TimeSlotVector", "time slots")):

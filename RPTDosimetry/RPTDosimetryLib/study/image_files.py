@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import SimpleITK as sitk
@@ -23,10 +24,11 @@ def is_image_file(path: Path) -> bool:
     return path.name.lower().endswith(ENDINGS)
 
 
-def read_image(path: Path, unit: str) -> Image:
+def read_image(path: Path, unit: str, undefined: Literal["refuse", "keep"] = "refuse") -> Image:
     """One 3-D scalar image, float32 unless stored as whole numbers; ``unit`` is what the caller knows the values to be.
 
-    Raises ImageFileError: no such file, unreadable, not three-dimensional, or NaN/inf among the values.
+    undefined "keep": NaN stays, for maps that have it where nothing was judged (gamma). Raises ImageFileError: no such
+    file, unreadable, not three-dimensional, or NaN/inf among the values.
     """
     if not path.is_file():
         raise ImageFileError(f"{path}: no such file.")
@@ -47,10 +49,21 @@ def read_image(path: Path, unit: str) -> Image:
     voxels = sitk.GetArrayFromImage(image)
     if voxels.dtype.kind == "f":
         voxels = voxels.astype(np.float32, copy=False)
-        bad = int(np.count_nonzero(~np.isfinite(voxels)))
+        bad = int(np.count_nonzero(np.isinf(voxels) if undefined == "keep" else ~np.isfinite(voxels)))
         if bad:
             raise ImageFileError(f"{path} holds {bad} voxels that are NaN or infinite. Repair the map first.")
     return Image(voxels, grid_of(image), unit)
+
+
+def header_text(path: Path, key: Literal["unit", "method"]) -> str:
+    """Unit, or how the map was made, as write_image put it into the header; empty where the file does not say."""
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError:
+        return ""
+    return str(reader.GetMetaData(key)) if reader.HasMetaDataKey(key) else ""
 
 
 def write_image(image: Image, path: Path, method: str = "") -> None:

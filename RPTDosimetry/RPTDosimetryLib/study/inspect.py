@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from RPTDosimetryLib.grid import Grid
-from RPTDosimetryLib.records import Study, TimePoint
+from RPTDosimetryLib.records import Segment, Study, TimePoint
 from RPTDosimetryLib.study.complete import KEYS, is_at_scan_time
 from RPTDosimetryLib.study.total_activity import stored_total, total_activity_bq
 from RPTDosimetryLib.units import BQ_PER_MBQ, S_PER_H
@@ -51,6 +53,7 @@ def inspect_table(study: Study) -> str:
     for number, point in enumerate(study.time_points, start=1):
         lines += ["", f"Time point {number}: {_place(point)}", f"  decay correction  {point.decay_correction}"]
         lines += [f"  structure         {contours.name}" for contours in point.structures]
+        lines += [f"  segment           {_told(segment)}" for segment in point.segments]
         lines += [f"  note              {warning}" for warning in point.warnings]
     lines += ["", *_missing_lines(study)]
     lines += [f"Note: {warning}" for warning in study.warnings]
@@ -72,10 +75,24 @@ def _time_point(point: TimePoint, number: int) -> dict[str, Any]:
         "ct_grid": None if point.ct is None else _grid(point.ct.grid),
         "labels": point.labels is not None,
         "structures": [contours.name for contours in point.structures],
+        "segments": [_segment(segment) for segment in point.segments],
         "frame_of_reference_uid": point.frame_of_reference_uid,
         "missing": list(point.missing),
         "warnings": list(point.warnings),
     }
+
+
+def _segment(segment: Segment) -> dict[str, Any]:
+    return {
+        "name": segment.name,
+        "code": None if segment.code is None else vars(segment.code),
+        "volume_ml": float(np.count_nonzero(segment.mask)) * segment.grid.voxel_volume_ml,
+    }
+
+
+def _told(segment: Segment) -> str:
+    code = "" if segment.code is None else f" ({segment.code.value} {segment.code.scheme} {segment.code.meaning})"
+    return f"{segment.name}{code}, {_segment(segment)['volume_ml']:.4g} mL"
 
 
 def _row(number: int, point: TimePoint) -> tuple[str, ...]:
@@ -89,7 +106,7 @@ def _row(number: int, point: TimePoint) -> tuple[str, ...]:
         "-" if total_bq is None else f"{total_bq / BQ_PER_MBQ:.3f} MBq",
         str(point.spect.grid),
         "none" if point.ct is None else str(point.ct.grid),
-        str(len(point.structures)) + (" + labels" if point.labels is not None else ""),
+        str(len(point.structures) + len(point.segments)) + (" + labels" if point.labels is not None else ""),
     )
 
 

@@ -1,4 +1,4 @@
-"""Which CT and which contours belong to which SPECT."""
+"""Which CT, which contours and which segments belong to which SPECT."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from RPTDosimetryLib.errors import ConfigurationError, StudyError
 from RPTDosimetryLib.study.dicom_values import seconds_between
-from RPTDosimetryLib.study.scan import CtScan, Scan, StructureSet
+from RPTDosimetryLib.study.scan import CtScan, Scan, SegmentSet, StructureSet
 
 
 def attach_cts(
@@ -44,22 +44,29 @@ def attach_cts(
 
 
 def attach_structures(
-    scans: tuple[Scan, ...], sets: tuple[StructureSet, ...], cts: tuple[CtScan, ...]
+    scans: tuple[Scan, ...], sets: tuple[StructureSet | SegmentSet, ...], cts: tuple[CtScan, ...]
 ) -> tuple[tuple[Scan, ...], tuple[str, ...]]:
-    """Each SPECT with the contours drawn on it (referenced series), on its CT, or in its frame of reference."""
+    """Each SPECT with what was drawn on it (referenced series), on its CT, or in its frame of reference.
+
+    What lies in a frame of reference of no SPECT here is not used, and noted. Raises StudyError for a SEG that refers
+    to an image of the study and lies in another frame of reference than that image.
+    """
     result = list(scans)
     notes: list[str] = []
     for structures in sets:
+        if isinstance(structures, SegmentSet):
+            _require_frame_of_its_image(structures, scans, cts)
         index = _scan_of(structures, scans, cts)
         if index is None:
-            notes.append(f"contours of {structures.source.name} belong to no SPECT of this study and are not used")
+            what = "segments" if isinstance(structures, SegmentSet) else "contours"
+            notes.append(f"{what} of {structures.source.name} belong to no SPECT of this study and are not used")
             continue
         scan = result[index]
-        result[index] = replace(
-            scan,
-            structures=(*scan.structures, *structures.contours),
-            warnings=(*scan.warnings, *structures.warnings),
-        )
+        if isinstance(structures, SegmentSet):
+            scan = replace(scan, segments=(*scan.segments, *structures.segments))
+        else:
+            scan = replace(scan, structures=(*scan.structures, *structures.contours))
+        result[index] = replace(scan, warnings=(*scan.warnings, *structures.warnings))
     return tuple(result), tuple(notes)
 
 
@@ -100,13 +107,25 @@ def _require_frame_not_mixed(ct: CtScan, scans: tuple[Scan, ...], paired: list[S
             )
 
 
-def _scan_of(structures: StructureSet, scans: tuple[Scan, ...], cts: tuple[CtScan, ...]) -> int | None:
+def _require_frame_of_its_image(segments: SegmentSet, scans: tuple[Scan, ...], cts: tuple[CtScan, ...]) -> None:
+    """A SEG has one frame of reference, that of the images it was made on (DICOM PS3.3 C.8.20.2)."""
+    for source in (*(scan.source for scan in scans), *(ct.source for ct in cts)):
+        frame = source.frame_of_reference_uid
+        if source.series_uid not in segments.referenced_series_uids or frame is None:
+            continue
+        if frame not in segments.frames_of_reference:
+            raise StudyError(
+                f"Segments of {segments.source.name} refer to {source.name} but lie in another frame of "
+                "reference: they may be displaced. Export them again from that image, or leave them out with ignore."
+            )
+
+
+def _scan_of(structures: StructureSet | SegmentSet, scans: tuple[Scan, ...], cts: tuple[CtScan, ...]) -> int | None:
     series = structures.referenced_series_uids
     for index, scan in enumerate(scans):
         if scan.source.series_uid in series:
             return index
-    frames = {contours.frame_of_reference_uid for contours in structures.contours}
-    frames = (frames | {structures.source.frame_of_reference_uid}) - {None}
+    frames: set[str | None] = set(structures.frames_of_reference)
     frames |= {ct.source.frame_of_reference_uid for ct in cts if ct.source.series_uid in series} - {None}
     sharing = [i for i, scan in enumerate(scans) if scan.source.frame_of_reference_uid in frames]
     drawn_on = [ct for ct in cts if ct.source.series_uid in series and ct.acquired is not None]

@@ -1,4 +1,4 @@
-"""A folder of DICOM files, in any layout, as scans with their CTs and contours."""
+"""A folder of DICOM files, in any layout, as scans with their CTs, contours and segments."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from RPTDosimetryLib.study.dicom_files import (
     NM,
     PT,
     RTSTRUCT,
+    SEG,
+    SEGMENTATIONS,
     DicomFile,
     decoding,
     kinds_told,
@@ -20,8 +22,10 @@ from RPTDosimetryLib.study.dicom_files import (
     require_one_patient,
     source_of,
 )
+from RPTDosimetryLib.study.dicom_seg import read_seg
 from RPTDosimetryLib.study.dicom_spect import read_nm, read_pt, why_not_spect
 from RPTDosimetryLib.study.image_files import is_image_file
+from RPTDosimetryLib.study.join_cts import joined_cts
 from RPTDosimetryLib.study.order import in_order
 from RPTDosimetryLib.study.pairing import attach_cts, attach_structures
 from RPTDosimetryLib.study.read_ct import is_localizer, read_ct_series
@@ -38,19 +42,19 @@ def read_dicom_study(
     ignore: tuple[str, ...],
     choose_cts: Callable[[tuple[Scan, ...]], Mapping[int, str]],
 ) -> FoundStudy:
-    """All SPECTs below root, in order of acquisition, with CT and contours attached; the rest is noted and left aside.
+    """All SPECTs below root, in order of acquisition, with CT, contours and segments; the rest is noted and left aside.
 
     choose_cts: from the scans in order to the CT names the user gives (index → name). Raises StudyError when there is
     no SPECT, several patients, or a file that cannot be read.
     """
     folder = read_headers(root, paths)
     notes = list(folder.notes)
-    used: dict[str, list[Series]] = {NM: [], PT: [], CT: [], RTSTRUCT: []}
+    used: dict[str, list[Series]] = {NM: [], PT: [], CT: [], RTSTRUCT: [], SEG: []}
     for series in folder.series:
         with decoding(series):
             reason = _why_left_out(series, root, ignore)
         if reason is None:
-            used[series[0].kind].append(series)
+            used[SEG if series[0].kind in SEGMENTATIONS else series[0].kind].append(series)
         else:
             notes.append(f"left aside: {reason}")
     if not used[NM] and not used[PT]:
@@ -64,12 +68,14 @@ def read_dicom_study(
     )
     cts = tuple(_decoded(series, lambda files: read_ct_series(files, root)) for series in used[CT])
     structures = tuple(_decoded(series, lambda files: read_rtstruct(files[0], root)) for series in used[RTSTRUCT])
-    scans, ct_notes = attach_cts(scans, cts, choose_cts(scans))
-    scans, structure_notes = attach_structures(scans, structures, cts)
+    segments = tuple(_decoded(series, lambda files: read_seg(files[0], root)) for series in used[SEG])
+    whole_cts, join_notes = joined_cts(cts)
+    scans, ct_notes = attach_cts(scans, whole_cts, choose_cts(scans))
+    scans, structure_notes = attach_structures(scans, (*structures, *segments), cts)
     return FoundStudy(
         scans=tuple(replace(scan, warnings=tuple(w for w in scan.warnings if w)) for scan in scans),
         patient_id=patient,
-        warnings=(*notes, *ct_notes, *structure_notes),
+        warnings=(*notes, *join_notes, *ct_notes, *structure_notes),
     )
 
 
@@ -87,7 +93,7 @@ def _why_left_out(series: Series, root: Path, ignore: tuple[str, ...]) -> str | 
         return None if reason is None else f"{_place(series, root)} ({reason})"
     if kind == CT:
         return f"{_place(series, root)} (CT localizer)" if is_localizer(series) else None
-    return None if kind == RTSTRUCT else f"{_place(series, root)} ({kinds_told(series)})"
+    return None if kind in (RTSTRUCT, *SEGMENTATIONS) else f"{_place(series, root)} ({kinds_told(series)})"
 
 
 def _place(series: Series, root: Path) -> str:

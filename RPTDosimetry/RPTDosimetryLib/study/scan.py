@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from RPTDosimetryLib.records import Contours, Image
+from RPTDosimetryLib.records import Contours, Image, Segment
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,28 @@ class StructureSet:
     referenced_series_uids: frozenset[str] = frozenset()
     warnings: tuple[str, ...] = ()
 
+    @property
+    def frames_of_reference(self) -> frozenset[str]:
+        """Those that the file and its contours name."""
+        named = {contours.frame_of_reference_uid for contours in self.contours} | {self.source.frame_of_reference_uid}
+        return frozenset(frame for frame in named if frame)
+
+
+@dataclass(frozen=True)
+class SegmentSet:
+    """The segments of one SEG, the frame of reference they lie in and the series they were made on."""
+
+    segments: tuple[Segment, ...]
+    source: SourceFiles
+    referenced_series_uids: frozenset[str] = frozenset()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def frames_of_reference(self) -> frozenset[str]:
+        """The one that the file names."""
+        frame = self.source.frame_of_reference_uid
+        return frozenset({frame} if frame else ())
+
 
 @dataclass(frozen=True)
 class Scan:
@@ -82,7 +104,9 @@ class Scan:
     administration: HeaderAdministration = HeaderAdministration()
     ct: Image | None = None
     structures: tuple[Contours, ...] = ()
+    segments: tuple[Segment, ...] = ()
     labels: Image | None = None
+    calibration: str = ""
     warnings: tuple[str, ...] = ()
 
 

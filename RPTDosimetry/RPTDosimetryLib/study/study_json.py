@@ -51,6 +51,7 @@ class TimePointJson(BaseModel):
     duration_s: _Positive | None = None
     ct: str | None = None
     labels: str | None = None
+    calibration: str = ""  # how the values became Bq/mL, as `rptdosimetry calibrate` writes it
 
 
 class StudyJson(BaseModel):
@@ -119,6 +120,7 @@ def _scan(point: TimePointJson, folder: Path, number: int) -> Scan:
         duration_s=point.duration_s,
         ct=ct,
         labels=None if labels is None else labels.with_voxels(labels.voxels.astype(np.int32)),
+        calibration=point.calibration,
         warnings=warnings,
     )
 

@@ -8,24 +8,31 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from RPTDosimetryLib.errors import KineticsError
+from RPTDosimetryLib.errors import ConfigurationError, KineticsError
 from RPTDosimetryLib.records import TimeActivityCurve
 from RPTDosimetryLib.tia.checks import checked_curve
 from RPTDosimetryLib.tia.columns import ActivityColumns
 from RPTDosimetryLib.tia.registry import kinetic_model
-from RPTDosimetryLib.tia.settings import FitSettings
+from RPTDosimetryLib.tia.settings import FEWEST_REPLICATES, FitSettings
 from RPTDosimetryLib.tia.weights import curve_weights
 
 
 @dataclass(frozen=True)
 class BootstrapSettings:
     """parametric: Gaussian noise around the fit, σ_i as given with the curve, else s/√w_i with s² = Σ w r²/(n − p).
-    residual: residuals r_i√w_i, scaled by √(n/(n − p)), drawn with replacement around the fit.
+    residual: residuals r_i√w_i, scaled by √(n/(n − p)), drawn with replacement around the fit. Raises
+    ConfigurationError for too few replicates.
     """
 
     kind: Literal["parametric", "residual"] = "parametric"
     replicates: int = 1000
     seed: int = 1
+
+    def __post_init__(self) -> None:
+        if self.replicates < FEWEST_REPLICATES:
+            raise ConfigurationError(
+                f"{self.replicates} bootstrap replicates: at least {FEWEST_REPLICATES} are needed for an interval."
+            )
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ from RPTDosimetryLib.errors import KineticsError
 from RPTDosimetryLib.physics.nuclides import nuclide
 from RPTDosimetryLib.records import KineticFit, TimeActivityCurve
 from RPTDosimetryLib.tia.bootstrap import BootstrapSettings, bootstrap
-from RPTDosimetryLib.tia.selection import fit_curve
+from RPTDosimetryLib.tia.selection import akaike_weights, fit_curve
 from RPTDosimetryLib.tia.settings import FitSettings, VoiKind
+from RPTDosimetryLib.tia.side_by_side import side_by_side
 from RPTDosimetryLib.units import BQ_PER_MBQ, S_PER_H
 
 NEEDED = ("time_h", "activity_mbq", "nuclide")
@@ -74,6 +75,9 @@ def curve_answer(
 ) -> dict[str, Any]:
     """What the command line prints as JSON; with ``how`` a bootstrap beside the covariance.
 
+    "side_by_side" holds the methods with few scans against the multi-point fit, null for a curve of one scan.
+    Where models have an AICc, "delta_aicc" is its distance from the lowest, "aicc_weight" e^(−Δ/2)/Σ e^(−Δ/2).
+
     "parameters" are in the units of the curve file (MBq, 1/h, h), "parameters_si" the same in Bq, 1/s, s. Missing
     uncertainties are null. Raises KineticsError.
     """
@@ -91,11 +95,16 @@ def curve_answer(
             "tia_se_bq_s": found.tia_se_bq_s,
             "tia_interval_95_bq_s": list(found.interval_bq_s),
         }
+    few = side_by_side(curve, fit, settings, kind) if curve.time_s.size > 1 else None
+    answer["side_by_side"] = None if few is None else few.answer()
     answer["warnings"] = list(fit.warnings)
     answer["alternatives"] = [
         {**_fit_answer(other), "warnings": list(other.warnings)}
         for other in sorted(fit.alternatives, key=lambda f: f.model)
     ]
+    weights = akaike_weights((fit, *fit.alternatives))
+    for told in (answer, *answer["alternatives"]):
+        told["delta_aicc"], told["aicc_weight"] = weights.get(told["model"], (None, None))
     return answer
 
 
@@ -146,8 +155,18 @@ def curve_table(answer: dict[str, Any]) -> str:
     if answer["alternatives"]:
         lines.append("Other models:")
         lines += ["  " + _line(other) for other in answer["alternatives"]]
+    if answer["side_by_side"]:
+        lines += _few_scans_lines(answer["side_by_side"])
     lines += [f"Note: {text}" for text in answer["warnings"]]
     return "\n".join(lines)
+
+
+def _few_scans_lines(found: dict[str, Any]) -> list[str]:
+    lines = [f"With fewer scans, against {found['multi_point']['model']}:"]
+    for few in found["few_scans"]:
+        hours = " and ".join(f"{t:.4g}" for t in few["scan_time_h"])
+        lines.append(f"  {few['method']} ({hours} h): {few['tia_mbq_h']:.6g} MBq·h, {few['difference_percent']:+.1f} %")
+    return lines + [f"  {method}: {reason}" for method, reason in found["not_possible"].items()]
 
 
 def _line(answer: dict[str, Any]) -> str:
@@ -156,4 +175,5 @@ def _line(answer: dict[str, Any]) -> str:
         f"{answer['model']}: Ã = {answer['tia_bq_s']:.6g} Bq·s = {answer['tia_mbq_h']:.6g} MBq·h"
         + (f" ± {relative:.1%}" if relative is not None else "")
         + f", {answer['extrapolated_fraction']:.1%} of it after the last scan"
+        + (f", ΔAICc {answer['delta_aicc']:.1f}" if answer["delta_aicc"] is not None else "")
     )

@@ -19,6 +19,9 @@ N_STARTS = 5
 AT_WALL = 1e-3
 #: Searches from all starts end early; the best of them goes on to rounding.
 ROUGH = {"xtol": 1e-5, "ftol": 1e-7, "gtol": 1e-9, "max_nfev": 60}
+#: A search stopped by its number of steps has still converged when the slope of ½Σ w r² in u (activities in units of
+#: their highest) is below this.
+FLAT = 1e-6
 TIGHT = {"xtol": 1e-15, "ftol": 1e-15, "gtol": 1e-15, "max_nfev": 300}
 
 
@@ -33,6 +36,7 @@ class ExponentialFit:
     weighted_rss_bq2: float
     free: NDArray[np.bool_]  # which of (c_1 …, λ_1 …) the data determine: the others are at a bound or carry nothing
     covariance: NDArray[np.float64] | None  # of (c_1 …, λ_1 …), zero where not free
+    settled: bool = True  # False where the search was stopped before it converged
 
     @property
     def at_low(self) -> bool:
@@ -109,7 +113,7 @@ def fit_exponentials(curve: TimeActivityCurve, family: ExponentialFamily, weight
         np.sqrt(weights),
         family.log_bounds(float(curve.time_s[0]), curve.lambda_phys_per_s),
     )
-    u = _best(problem)
+    u, settled = _best(problem)
     coefficient, residual = problem.solve(u)
     rates = family.rates_at(u, problem.log_bounds)
     fit = ExponentialFit(
@@ -120,11 +124,13 @@ def fit_exponentials(curve: TimeActivityCurve, family: ExponentialFamily, weight
         float(residual @ residual) * highest**2,
         _free(family, u, coefficient),
         None,
+        settled,
     )
-    return _with_covariance(fit, curve, weights)
+    return _with_covariance(fit, curve, weights) if settled else fit
 
 
-def _best(problem: _Problem) -> NDArray[np.float64]:
+def _best(problem: _Problem) -> tuple[NDArray[np.float64], bool]:
+    """The minimum over the box, and whether the search for it converged."""
     grid = problem.family.start_grid()
     cost = np.array([problem.rss(u) for u in grid])
     chosen: list[NDArray[np.float64]] = []
@@ -133,40 +139,41 @@ def _best(problem: _Problem) -> NDArray[np.float64]:
             chosen.append(grid[index])
         if len(chosen) == N_STARTS:
             break
-    rough = [_search(problem, u, ROUGH) for u in chosen]
+    rough = [_search(problem, u, ROUGH)[0] for u in chosen]
     return _polished(problem, min(rough, key=problem.rss))
 
 
-def _search(problem: _Problem, u: NDArray[np.float64], how: dict[str, float]) -> NDArray[np.float64]:
+def _search(
+    problem: _Problem, u: NDArray[np.float64], how: dict[str, float], held: NDArray[np.bool_] | None = None
+) -> tuple[NDArray[np.float64], bool]:
+    """(minimum near u, coordinates that are held kept; whether the search converged)."""
     low, high = problem.family.box()
-    inside = np.clip(u, low + 1e-6, high - 1e-6)
-    return np.asarray(least_squares(problem.residuals, inside, "3-point", (low, high), **how).x)
-
-
-def _polished(problem: _Problem, u: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The minimum near u, on a wall of the box where that is as good."""
-    low, high = problem.family.box()
-    u = _search(problem, u, TIGHT)
-    snapped = np.where(u < low + AT_WALL * (high - low), low, np.where(u > high - AT_WALL * (high - low), high, u))
-    if np.array_equal(snapped, u):
-        return u
-    walls = snapped != u
-    if not walls.all():  # the other coordinates settle again once some are on a wall
-        snapped = _settled(problem, snapped, walls)
-    return snapped if problem.rss(snapped) <= problem.rss(u) * (1 + 1e-9) + 1e-28 else u
-
-
-def _settled(problem: _Problem, u: NDArray[np.float64], held: NDArray[np.bool_]) -> NDArray[np.float64]:
-    low, high = problem.family.box()
+    free = np.ones(u.size, dtype=bool) if held is None else ~held
 
     def whole(inner: NDArray[np.float64]) -> NDArray[np.float64]:
         full = u.copy()
-        full[~held] = inner
+        full[free] = inner
         return full
 
-    inner = np.clip(u[~held], low[~held] + 1e-6, high[~held] - 1e-6)
-    bounds = (low[~held], high[~held])
-    return whole(least_squares(lambda v: problem.residuals(whole(v)), inner, "3-point", bounds, **TIGHT).x)
+    inside = np.clip(u[free], low[free] + 1e-6, high[free] - 1e-6)
+    bounds = (low[free], high[free])
+    found = least_squares(lambda v: problem.residuals(whole(v)), inside, "3-point", bounds, **how)
+    return whole(found.x), bool(found.status > 0 or found.optimality < FLAT)
+
+
+def _polished(problem: _Problem, u: NDArray[np.float64]) -> tuple[NDArray[np.float64], bool]:
+    """The minimum near u, on a wall of the box where that is as good."""
+    low, high = problem.family.box()
+    u, settled = _search(problem, u, TIGHT)
+    snapped = np.where(u < low + AT_WALL * (high - low), low, np.where(u > high - AT_WALL * (high - low), high, u))
+    if np.array_equal(snapped, u):
+        return u, settled
+    walls, again = snapped != u, True
+    if not walls.all():  # the other coordinates settle again once some are on a wall
+        snapped, again = _search(problem, snapped, TIGHT, walls)
+    if problem.rss(snapped) <= problem.rss(u) * (1 + 1e-9) + 1e-28:
+        return snapped, again
+    return u, settled
 
 
 def _free(family: ExponentialFamily, u: NDArray[np.float64], coefficient: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -51,7 +51,7 @@ class ExponentialModel:
             activity_bq_at=best.shape,
             tia_se_bq_s=best.tia_se_bq_s(),
             parameter_se=self._told(best.amplitude_se_bq(), best.rate_se_per_s()),
-            aicc=aicc(best.weighted_rss_bq2, curve, self.n_parameters + 1),
+            aicc=aicc(best.weighted_rss_bq2, curve, self.n_parameters + 1) if best.settled else None,
             warnings=self._warnings(best, curve) + share_warnings(best.shape, curve),
         )
 
@@ -96,6 +96,11 @@ class ExponentialModel:
 
     def _warnings(self, best: ExponentialFit, curve: TimeActivityCurve) -> tuple[str, ...]:
         said = []
+        if not best.settled:
+            said.append(
+                f"{self.name}: the fit did not converge; the best point found is given, without an uncertainty, and it "
+                "takes no part in a choice by AICc."
+            )
         if best.at_low:
             said.append(
                 f"{self.name}: the scans would clear no faster than physical decay; λ_eff is held at its lower bound "
@@ -117,7 +122,7 @@ class ExponentialModel:
                 f"{self.name}: {empty} of its {self.family.n_rates} phases hold no activity; a simpler model "
                 "fits alike."
             )
-        if best.covariance is None:
+        if best.covariance is None and best.settled:
             said.append(
                 f"{self.name}: as many parameters as scans; without standard errors of the activities there is no "
                 "uncertainty."

@@ -13,6 +13,7 @@ from RPTDosimetryLib.errors import CancelledError, KineticsError
 from RPTDosimetryLib.records import ActivitySeries, Cancelled, Image, Progress, TiaMap, Voi, never, silent
 from RPTDosimetryLib.tia.columns import ActivityColumns, Notes, merged
 from RPTDosimetryLib.tia.models.mansouri import KNOT_S, knot_warnings
+from RPTDosimetryLib.tia.quantity import ACTIVITY, Quantity
 from RPTDosimetryLib.tia.registry import KineticModel, kinetic_model
 from RPTDosimetryLib.tia.series_checks import check_vois, checked_series
 from RPTDosimetryLib.tia.settings import TiaSettings
@@ -31,16 +32,18 @@ def integrate(
     settings: TiaSettings | None = None,
     progress: Progress = silent,
     cancelled: Cancelled = never,
+    quantity: Quantity = ACTIVITY,
 ) -> TiaMap:
     """Ã of every voxel [Bq·s per voxel] = ∫_0^∞ A(t) dt, A = concentration·voxel volume, with settings.model.
 
     "auto": two scans give two_point; more give mansouri, or kim where mansouri has no two scans from 24 h on. VOIs give
     the λ of their voxels' tails (mansouri, or tail "voi_lambda"). A voxel that is zero in every scan gets zero; how
     many voxels met a bound or a rule of their model, and what share of Ã they hold, stands in the warnings.
+    quantity: what the images are of, in place of activity; the map is then its integral, in that unit.
     Raises KineticsError, VoiError, GridMismatchError, CancelledError.
     """
     settings = settings or TiaSettings()
-    ordered, said = checked_series(series)
+    ordered, said = checked_series(series, quantity)
     check_vois(ordered, vois)
     model, choice = _model_for_map(settings, ordered.time_s)
     lambdas: NDArray[np.float64] | None = None
@@ -48,14 +51,14 @@ def integrate(
     if _needs_voi_lambda(model, settings):
         progress(0.0, "Effective half-lives of the VOIs")
         lambdas, found = lambda_by_voxel(ordered, vois)
-    whole = _Map(ordered, model, settings, lambdas)
+    whole = _Map(ordered, model, settings, quantity, lambdas)
     tia, extrapolated, notes = whole.integrated(progress, cancelled)
     warnings = [*said, *choice]
     if model.name == "mansouri":
         warnings += knot_warnings(ordered.time_s)
     warnings += [text for voi in found for text in voi.warnings]
-    warnings += _counted(notes, tia)
-    image = Image(tia, ordered.activities[0].grid, "Bq·s")
+    warnings += _counted(notes, tia, quantity)
+    image = Image(tia, ordered.activities[0].grid, quantity.integral_unit)
     return TiaMap(image, model.name, extrapolated, tuple(warnings), _parameters(settings, found))
 
 
@@ -64,6 +67,7 @@ class _Map:
     series: ActivitySeries
     model: KineticModel
     settings: TiaSettings
+    quantity: Quantity
     lambdas: NDArray[np.float64] | None
 
     def integrated(
@@ -77,7 +81,7 @@ class _Map:
         for first in range(0, flat.size, VOXELS_A_CHUNK):
             if cancelled():
                 raise CancelledError("The integration over time was cancelled; nothing was kept.")
-            progress(first / flat.size, f"Integrating activity over time ({self.model.name})")
+            progress(first / flat.size, f"Integrating {self.quantity.name} over time ({self.model.name})")
             part = slice(first, min(first + VOXELS_A_CHUNK, flat.size))
             columns, active = self._columns(part)
             if active.any():
@@ -86,16 +90,16 @@ class _Map:
                 tail_sum += float(result.tail_bq_s.sum())
                 tia_sum += float(result.tia_bq_s.sum())
                 notes.append(result.notes)
-        progress(1.0, "Activity integrated over time")
+        progress(1.0, f"Integrated {self.quantity.name} over time")
         return tia, tail_sum / tia_sum, merged(notes)
 
     def _columns(self, part: slice) -> tuple[ActivityColumns, NDArray[np.bool_]]:
-        """Active voxels of a part of the flattened grid [Bq], and which they are."""
+        """Active voxels of a part of the flattened grid, per voxel [Bq], and which they are."""
         grid = self.series.activities[0].grid
         activity = np.stack([image.voxels.reshape(-1)[part] for image in self.series.activities]).astype(np.float64)
         active = np.asarray(activity.any(axis=0))
         columns = ActivityColumns(
-            activity[:, active] * grid.voxel_volume_ml,
+            activity[:, active] * self.quantity.per_voxel(grid),
             self.series.time_s,
             self.series.nuclide,
             self.series.lambda_phys_per_s,
@@ -128,10 +132,10 @@ def _needs_voi_lambda(model: KineticModel, settings: TiaSettings) -> bool:
     return takes and settings.tail_half_life_h is None
 
 
-def _counted(notes: Notes, tia_bq_s: NDArray[np.float32]) -> list[str]:
+def _counted(notes: Notes, tia_bq_s: NDArray[np.float32], quantity: Quantity) -> list[str]:
     active, whole = int(np.count_nonzero(tia_bq_s)), float(tia_bq_s.sum(dtype=np.float64))
     return [
-        f"{count} of {active} active voxels ({held / whole:.2%} of the time-integrated activity) {text}."
+        f"{count} of {active} active voxels ({held / whole:.2%} of the {quantity.integral_name}) {text}."
         for text, (count, held) in notes.items()
     ]
 

@@ -49,6 +49,17 @@ def fit_curve(
     return replace(fit, warnings=said + fit.warnings)
 
 
+def akaike_weights(fits: Sequence[KineticFit]) -> dict[str, tuple[float, float]]:
+    """Model -> (Δ = AICc − lowest, w = e^(−Δ/2)/Σ e^(−Δ/2)) of the fits that have an AICc.
+
+    Burnham and Anderson, Model Selection (2002), section 2.9.
+    """
+    known = {fit.model: fit.aicc for fit in fits if fit.aicc is not None}
+    delta = {model: value - min(known.values()) for model, value in known.items()}
+    whole = sum(np.exp(-0.5 * d) for d in delta.values())
+    return {model: (d, float(np.exp(-0.5 * d) / whole)) for model, d in delta.items()}
+
+
 def default_model(n_scans: int, kind: VoiKind) -> str:
     """Organs and lesions: two_point (2 scans), monoexponential (3), monoexponential_uptake (4 and more).
 

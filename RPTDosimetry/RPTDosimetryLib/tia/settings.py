@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from RPTDosimetryLib.errors import ConfigurationError
 
@@ -12,11 +12,23 @@ Tail = Literal["physical", "last_two_points", "voi_lambda"]
 Start = Literal["zero", "constant"]
 VoiKind = Literal["organ", "lesion", "region"]
 
+#: Fewer replicates have no 2.5 % point.
+FEWEST_REPLICATES = 100
+
 _CHOICES = {
     "weighting": ("none", "poisson", "relative", "standard_error"),
     "tail": ("physical", "last_two_points", "voi_lambda"),
     "start": ("zero", "constant"),
 }
+
+
+def voi_kind(word: str) -> VoiKind:
+    """The kind of VOI that a word names. Raises ConfigurationError."""
+    kinds: tuple[VoiKind, ...] = get_args(VoiKind)
+    for kind in kinds:
+        if kind == word:
+            return kind
+    raise ConfigurationError(f"kind = {word!r}: choose one of {', '.join(kinds)}.")
 
 
 @dataclass(frozen=True)
@@ -52,7 +64,29 @@ class FitSettings:
 
 @dataclass(frozen=True)
 class TiaSettings(FitSettings):
-    """How the map is integrated voxel by voxel (model), and how the curves of the VOIs are (voi_model)."""
+    """How the map is integrated voxel by voxel (model), and how the curves of the VOIs are (voi_model).
+
+    organ_model, lesion_model, region_model: in place of voi_model for VOIs of that kind. bootstrap: replicates of each
+    VOI's curve for the uncertainty of its Ã, drawn with bootstrap_seed; 0 for none. Raises ConfigurationError.
+    """
 
     model: str = "auto"
     voi_model: str = "auto"
+    organ_model: str | None = None
+    lesion_model: str | None = None
+    region_model: str | None = None
+    bootstrap: int = 0
+    bootstrap_seed: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.bootstrap and self.bootstrap < FEWEST_REPLICATES:
+            raise ConfigurationError(
+                f"bootstrap = {self.bootstrap}: 0 for none, or at least {FEWEST_REPLICATES} replicates, whose 2.5 and "
+                "97.5 % points can be told."
+            )
+
+    def model_for(self, kind: VoiKind) -> str:
+        """The model for VOIs of a kind: its own, or voi_model."""
+        own = {"organ": self.organ_model, "lesion": self.lesion_model, "region": self.region_model}[kind]
+        return self.voi_model if own is None else own

@@ -6,6 +6,9 @@ from __future__ import annotations
 # ruff: noqa: PLR0912
 import numba
 
+#: A determinant below this share of the diagonal's product is rounding, not a number to divide by.
+ALIKE = 1e-14
+
 _jit = numba.njit(cache=True, error_model="numpy")
 
 
@@ -13,7 +16,7 @@ _jit = numba.njit(cache=True, error_model="numpy")
 def nonnegative_2(g00, g01, g11, b0, b1):
     """Minimum of ½cᵀGc − bᵀc over c ≥ 0, two unknowns: the free one, or the better end of the quadrant."""
     det = g00 * g11 - g01 * g01
-    if det > 1e-14 * g00 * g11:
+    if det > ALIKE * g00 * g11:
         c0 = g11 * b0 - g01 * b1
         c1 = g00 * b1 - g01 * b0
         if c0 >= 0.0 and c1 >= 0.0:
@@ -39,7 +42,7 @@ def nonnegative(size, gram, rhs, c):
     p1 = gram[0, 1] * gram[2, 2] - gram[1, 2] * gram[0, 2]
     p2 = gram[0, 1] * gram[1, 2] - gram[1, 1] * gram[0, 2]
     det = gram[0, 0] * p0 - gram[0, 1] * p1 + gram[0, 2] * p2
-    if det > 1e-18 * gram[0, 0] * gram[1, 1] * gram[2, 2]:
+    if det > ALIKE * gram[0, 0] * gram[1, 1] * gram[2, 2]:
         q1 = gram[0, 0] * gram[2, 2] - gram[0, 2] * gram[0, 2]
         q2 = gram[0, 0] * gram[1, 2] - gram[0, 1] * gram[0, 2]
         r2 = gram[0, 0] * gram[1, 1] - gram[0, 1] * gram[0, 1]

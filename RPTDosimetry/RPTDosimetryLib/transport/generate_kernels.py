@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from RPTDosimetryLib.errors import PhysicsDataError
@@ -16,19 +18,33 @@ from RPTDosimetryLib.transport.point_kernel import PointKernelSettings, simulate
 from RPTDosimetryLib.transport.point_kernel_file import read_point_kernel, write_point_kernel
 from RPTDosimetryLib.transport.point_kernel_library import content_hash, shipped_path
 
-NUCLIDES: Final = ("Lu-177", "I-131", "Y-90")
-MATERIALS: Final = (
-    "water", "schneider_lung", "schneider_adipose", "schneider_soft", "schneider_bone1", "schneider_bone2",
-    "schneider_bone3", "schneider_bone4", "schneider_bone5", "soft_tissue", "lung", "adipose", "spongiosa",
-    "cortical_bone",
+#: Media of msv8, water and the one kernel of ssv.
+MSV8: Final = (
+    "water", "soft_tissue", "schneider_lung", "schneider_adipose", "schneider_soft", "schneider_bone1",
+    "schneider_bone2", "schneider_bone3", "schneider_bone4", "schneider_bone5",
 )  # fmt: skip
+#: What msv20 needs beside them.
+MSV20: Final = (
+    "schneider_adipose_gland1", "schneider_adipose_gland3", "schneider_adipose_gland4", "schneider_adipose_gland5",
+    "schneider_connective", "schneider_marrow_bone01", "schneider_marrow_bone02", "schneider_marrow_bone04",
+    "schneider_marrow_bone05_06", "schneider_marrow_bone07_08", "schneider_marrow_bone10",
+)  # fmt: skip
+#: Tissues by their own names, for the verb kernels.
+NAMED: Final = ("lung", "adipose", "spongiosa", "cortical_bone")
+#: Materials of the shipped kernels by nuclide; others are computed when they are asked for.
+SHIPPED_SETS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
+    "Lu-177": (*MSV8, *NAMED, *MSV20),
+    "Tb-161": (*MSV8, *MSV20),
+    "I-131": (*MSV8, *NAMED),
+    "Y-90": (*MSV8, *NAMED),
+})  # fmt: skip
 
 
 def main() -> None:
     """Generate what is missing or out of date."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--nuclides", nargs="+", default=NUCLIDES)
-    parser.add_argument("--materials", nargs="+", default=MATERIALS)
+    parser.add_argument("--nuclides", nargs="+", default=tuple(SHIPPED_SETS))
+    parser.add_argument("--materials", nargs="+", help="left out: those that ship with the nuclide")
     parser.add_argument("--electron-histories", type=float, default=3e6)
     parser.add_argument("--photon-histories", type=float, default=2e6)
     parser.add_argument("--batches", type=int, default=10)
@@ -37,7 +53,7 @@ def main() -> None:
         int(arguments.electron_histories), int(arguments.photon_histories), arguments.batches
     )
     for name in arguments.nuclides:
-        for where in arguments.materials:
+        for where in arguments.materials or SHIPPED_SETS.get(name, MSV8):
             generate(name, where, settings)
 
 

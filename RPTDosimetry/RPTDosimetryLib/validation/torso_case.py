@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from RPTDosimetryLib.dose.engine import DoseSettings, compute_dose
+from RPTDosimetryLib.dose.engine import DoseSettings, compute_dose, scheme_of
 from RPTDosimetryLib.evaluation.organ_table import dose_summary
 from RPTDosimetryLib.records import TiaMap
 from RPTDosimetryLib.registration.patient_map import patient_map
@@ -31,20 +31,20 @@ BARS = {
 SOURCE = "own EGSnrc run on the ICRP-110 male phantom (OpenDose, CC BY 4.0), data/am/summary.json"
 
 
-def torso_rows(shared: Path) -> list[ValidationRow]:
+def torso_rows(shared: Path, engine: str) -> list[ValidationRow]:
     """Mass-weighted mean dose of every region, from HU, TIA and labels alone."""
     folder = shared / "data" / "am"
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     labels = read_image(folder / "regions.nrrd", "1").voxels
     tia = TiaMap(read_image(folder / "tia_bq_s.nrrd", "Bq·s"), "given", 0.0)
-    patient = patient_map(read_image(folder / "hu.nrrd", "HU"), tia.image.grid)
-    dose = compute_dose(tia, patient, summary["nuclide"], DoseSettings(engine="msv8"))
+    patient = patient_map(read_image(folder / "hu.nrrd", "HU"), tia.image.grid, scheme=scheme_of(engine))
+    dose = compute_dose(tia, patient, summary["nuclide"], DoseSettings(engine=engine))
     density = patient.density
     rows = []
     for name, region in summary["regions"].items():
         mask = _mask(name, region["label"], labels, summary["regions"]) & (patient.medium > 0)
         ours = dose_summary(dose.image.voxels[mask], density.voxels[mask], density.grid.voxel_volume_ml).mean_gy
-        place = ("AM torso, msv8", name.replace("_", " "), "Gy")
+        place = (f"AM torso, {engine}", name.replace("_", " "), "Gy")
         rows.append(compared(place, ours, region["mean_dose_gy"], BARS.get(name), SOURCE))
     return rows
 

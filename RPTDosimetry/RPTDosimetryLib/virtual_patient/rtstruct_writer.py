@@ -40,8 +40,8 @@ def write_rtstruct(
 ) -> Path:
     """Each label's outline on each slice of its grid, in LPS [mm], as CLOSED_PLANAR contours (DICOM PS3.3 C.8.8.6).
 
-    Outlines run half-way between the voxel centres in and out of the label, so filling them by voxel centre, inside
-    where an odd number of contours encloses it, gives the same voxels back; holes are contours of their own. Raises
+    Outlines run along the sides of the voxels, so they enclose the label's own volume, and filling them, inside where
+    an odd number of contours encloses a place, gives the same voxels back; holes are contours of their own. Raises
     VoiError for a label without a voxel.
     """
     ds = base_dataset(patient, visit, RTSTRUCT, "RTSTRUCT", (9, "Structures"))
@@ -65,15 +65,22 @@ def write_rtstruct(
 
 
 def label_outlines(mask: NDArray[np.bool_], grid: Grid) -> list[NDArray[np.float64]]:
-    """Closed outlines (n, 3) LPS [mm] of a mask on every slice of its grid."""
+    """Closed outlines (n, 3) LPS [mm] of a mask on every slice of its grid, along the sides of its voxels."""
     outlines = []
     for k in np.flatnonzero(mask.any(axis=(1, 2))):
         edged = np.pad(mask[k], 1).astype(np.float64)
         for line in contourpy.contour_generator(z=edged).lines(0.5):
-            ij = np.asarray(line, dtype=np.float64)[:-1] - 1.0  # the last point repeats the first
+            ij = _corners(np.asarray(line, dtype=np.float64)) - 1.0
             index = np.column_stack([ij, np.full(len(ij), float(k)), np.ones(len(ij))])
             outlines.append((index @ grid.lps_from_ijk.T)[:, :3])
     return outlines
+
+
+def _corners(line: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Corners of the voxels that a line half-way between centres cuts off; all else of it lies on voxel sides."""
+    start, end = line[:-1], line[1:]
+    diagonal = (np.abs(end - start) < 0.75).all(axis=1)  # half a voxel along both axes
+    return np.floor(np.minimum(start, end)[diagonal]) + 0.5
 
 
 def _frame(ds: Dataset, referenced: ReferencedSeries | None) -> Dataset:

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from RPTDosimetryLib.errors import VoiError
-from RPTDosimetryLib.grid import Grid, resample_mean
-from RPTDosimetryLib.records import Contours
+from RPTDosimetryLib.grid import Grid
+from RPTDosimetryLib.records import Contours, Segment
+from RPTDosimetryLib.vois.contour_crossings import crossings_said, without_copies
 from RPTDosimetryLib.vois.polygons import covered_fraction
+from RPTDosimetryLib.vois.share import share_on
 
 #: A polygon whose points leave its plane by more than this is not planar.
 PLANE_TOLERANCE_MM: Final = 0.2
@@ -38,7 +40,8 @@ def draw_contours(contours: Contours, grid: Grid) -> Drawn:
 
     Each contour slice fills a slab that reaches half-way to its neighbours (at the ends, half a slice spacing), so the
     volume is Σ area · thickness, as contours are usually understood. One missing slice is bridged and said; larger gaps
-    stay empty. Holes and overlaps on a slice by the even-odd rule. Contours in planes parallel to the grid's slices are
+    stay empty. Holes, crossings and overlaps on a slice by the even-odd rule (see contour_crossings.py), a contour
+    written twice counts once. Contours in planes parallel to the grid's slices are
     drawn straight into its voxels, others on a fine grid of their own first. Raises VoiError: no contour, points off
     their plane, planes that are not parallel.
     """
@@ -50,10 +53,25 @@ def draw_contours(contours: Contours, grid: Grid) -> Drawn:
         return _drawn_straight(index, grid, contours.name)
     own = _own_grid(contours, grid)
     straight = _drawn_straight([_indices(p, own) for p in contours.polygons_mm], own, contours.name)
-    fraction = resample_mean(straight.fraction, own, grid)
+    fraction = share_on(straight.fraction, own, grid)
     inside_ml = float(fraction.sum(dtype=np.float64)) * grid.voxel_volume_ml
     outside = max(0.0, 1.0 - inside_ml / straight.volume_ml) if straight.volume_ml > 0 else 0.0
     return Drawn(fraction, straight.volume_ml, outside if outside > 0.005 else 0.0, straight.warnings)
+
+
+def segment_of(contours: Contours, grid: Grid) -> tuple[Segment, tuple[str, ...]]:
+    """The contours filled on a fine grid of their own (half the finest spacing of ``grid``), and what was said."""
+    if not contours.polygons_mm:
+        raise VoiError(f"Structure {contours.name} has no closed contour. Draw it again, or exclude it.")
+    own = _own_grid(contours, grid)
+    if np.ptp(np.concatenate([_indices(p, own)[:, 2] for p in contours.polygons_mm])) < SAME_SLICE_MM:
+        raise VoiError(
+            f"{contours.name} is drawn on one slice only, which a deformation cannot carry over: draw it on the "
+            "reference time point, or on more slices."
+        )
+    drawn = draw_contours(contours, own)
+    mask = mask_of_same_volume(drawn.fraction, own.voxel_volume_ml, drawn.volume_ml)
+    return Segment(contours.name, mask, own, None, contours.frame_of_reference_uid), drawn.warnings
 
 
 def mask_of_same_volume(fraction: NDArray[np.float32], voxel_volume_ml: float, volume_ml: float) -> NDArray[np.bool_]:
@@ -85,6 +103,8 @@ def _indices(polygon_mm: NDArray[np.float64], grid: Grid) -> NDArray[np.float64]
 def _drawn_straight(polygons: Sequence[NDArray[np.float64]], grid: Grid, name: str) -> Drawn:
     """Cover by polygons in planes of constant k."""
     slices, low, high, warnings = _slabs(polygons, grid, name)
+    slices, copies = without_copies(polygons, slices, name)
+    warnings = (*warnings, *copies, *crossings_said(polygons, slices, grid, name))
     corner = np.concatenate(polygons)
     first = np.floor(corner[:, :2].min(axis=0) + 0.5).astype(int)
     last = np.floor(corner[:, :2].max(axis=0) + 0.5).astype(int)

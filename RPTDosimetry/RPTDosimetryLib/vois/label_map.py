@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from RPTDosimetryLib.errors import VoiError
-from RPTDosimetryLib.grid import Grid, resample_mean
+from RPTDosimetryLib.grid import Grid
 from RPTDosimetryLib.records import Image
 from RPTDosimetryLib.vois.contours import mask_of_same_volume
+from RPTDosimetryLib.vois.share import share_on
 
 
 def labels_on(labels: Image, onto: Grid) -> NDArray[np.int32]:
@@ -50,8 +51,6 @@ def _share(
 ) -> NDArray[np.float32]:
     """Share of each voxel of ``onto`` that one label fills, from the label's bounding box only."""
     number, box = label
-    grown = tuple(slice(max(0, s.start - 1), min(n, s.stop + 1)) for s, n in zip(box, whole.shape, strict=True))
-    corner = (grid.lps_from_ijk @ [grown[2].start, grown[1].start, grown[0].start, 1.0])[:3]
-    part = whole[grown] == number
-    small = Grid(part.shape, grid.spacing_mm, (corner[0], corner[1], corner[2]), grid.direction)
-    return resample_mean(part.astype(np.float32), small, onto)
+    corner = (grid.lps_from_ijk @ [box[2].start, box[1].start, box[0].start, 1.0])[:3]
+    part = whole[box] == number
+    return share_on(part, Grid(part.shape, grid.spacing_mm, (corner[0], corner[1], corner[2]), grid.direction), onto)

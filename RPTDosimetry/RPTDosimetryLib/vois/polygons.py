@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 #: Scan lines through each pixel row; along the line the cover is exact.
 LINES_PER_PIXEL: Final = 16
+#: Lines at which polygons are cut for their area, beside those at every vertex.
+_CUTS: Final = 256
 
 
 def covered_fraction(
@@ -34,6 +36,21 @@ def covered_fraction(
     cover = np.cumsum(cover, axis=1)[:, :columns]
     np.add.at(cover, (line, pixel), sign * (pixel + 0.5 - at_i))
     return np.asarray(cover.reshape(rows, LINES_PER_PIXEL, columns).mean(axis=1), dtype=np.float32)
+
+
+def even_odd_area(polygons_ij: Sequence[NDArray[np.float64]]) -> float:
+    """Area inside an odd number of polygons, in the units of their coordinates.
+
+    Strips between the heights of all vertices, each by its width half-way up: exact where no edges cross inside a
+    strip; crossings are resolved to 1/256 of the height.
+    """
+    points = np.concatenate(polygons_ij)[:, 1]
+    heights = np.unique(np.concatenate([points, np.linspace(points.min(), points.max(), _CUTS + 1)]))
+    line, at_i = _crossings(polygons_ij, (heights[1:] + heights[:-1]) / 2)
+    order = np.lexsort((at_i, line))
+    line, at_i = line[order], at_i[order]
+    sign = np.where(_position_in_run(line) % 2 == 0, -1.0, 1.0)  # a width is where it leaves less where it enters
+    return float((sign * at_i * np.diff(heights)[line]).sum()) if len(line) else 0.0
 
 
 def area(polygon_ij: NDArray[np.float64]) -> float:

@@ -79,6 +79,12 @@ def test_run_writes_every_result_and_they_agree_with_hand_figures(small_study, r
     assert names == {
         *("dose_gy.nrrd", "tia_bq_s.nrrd", "density_g_per_cm3.nrrd", "vois.nrrd", "organ_doses.csv", "dvh.csv"),
         *("dose_overlay.png", "dvh.png", "curves.png", "provenance.json"),
+        *("dose_rtdose.dcm", "tia_with_fewer_scans.csv"),
+        *(
+            f"{what}_{n}.{ending}"
+            for n in (2, 3, 4)
+            for what, ending in (("transform", "tfm"), ("registration", "png"))
+        ),
     }
     kidney = next(row for row in answer.json["organ_doses"] if row["name"] == "kidney_left")
     # Ã = A(0)·T_eff/ln 2; nearly all of the electrons' 147.9 keV stays within a ball of 16 mm radius

@@ -107,3 +107,16 @@ def test_label_maps_that_are_none_are_refused():
         dvh_answer(dose, Image(DOSE / 7, GRID, "1"))
     with pytest.raises(GridMismatchError):
         dvh_answer(dose, Image(np.ones((1, 1, 3), np.uint8), Grid((1, 1, 3), (10.0, 10.0, 10.0)), "1"))
+
+
+def test_the_dvh_of_masks_is_that_of_the_same_labels():
+    labels = np.zeros(GRID.shape_zyx, np.uint8)
+    labels.ravel()[:2] = 1
+    from_labels = dvh_answer(Image(DOSE, GRID, "Gy"), Image(labels, GRID, "1"), names={1: "tumour"})
+    voi = Voi("tumour", labels == 1, GRID, warnings=("tumour is cut.",))
+    from_masks = dvh_answer(Image(DOSE, GRID, "Gy"), [voi])
+    assert from_masks["volumes"] == from_labels["volumes"]
+    assert from_masks["warnings"] == ["tumour is cut."]
+    elsewhere = Voi("tumour", labels == 1, Grid(GRID.shape_zyx, GRID.spacing_mm, (1.0, 0.0, 0.0)))
+    with pytest.raises(GridMismatchError, match="the mask of tumour"):
+        dvh_answer(Image(DOSE, GRID, "Gy"), [elsewhere])

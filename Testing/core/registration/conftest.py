@@ -1,5 +1,7 @@
 """A virtual patient scanned several times in known poses."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -17,9 +19,10 @@ def torso():
 
 @pytest.fixture(scope="session")
 def scan(torso):
-    """(time in hours, pose, seed) -> TimePoint without CT."""
+    """(time in hours, pose, seed) -> TimePoint without CT; the same one for the same arguments."""
     grid = spect_grid(torso.grid)
 
+    @functools.cache
     def take(time_h, pose=None, seed=1):
         image = spect_image(torso, time_h * 3600.0, grid, pose or Pose(), SpectImaging(), np.random.default_rng(seed))
         return TimePoint(image, time_h * 3600.0)

@@ -17,7 +17,7 @@ from RPTDosimetryLib.registration.patient_map import (
     patient_map_without_ct,
 )
 from RPTDosimetryLib.registration.register import register
-from RPTDosimetryLib.registration.rigid import RegistrationSettings
+from RPTDosimetryLib.registration.settings import RegistrationSettings
 from RPTDosimetryLib.study.image_files import read_image
 from RPTDosimetryLib.virtual_patient.imaging import Pose
 

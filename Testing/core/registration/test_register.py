@@ -9,7 +9,7 @@ from RPTDosimetryLib.errors import CancelledError, ConfigurationError, Registrat
 from RPTDosimetryLib.grid import Grid
 from RPTDosimetryLib.records import Image
 from RPTDosimetryLib.registration.register import register
-from RPTDosimetryLib.registration.rigid import RegistrationSettings
+from RPTDosimetryLib.registration.settings import RegistrationSettings
 from RPTDosimetryLib.virtual_patient.imaging import Pose
 
 

@@ -108,3 +108,18 @@ def test_rules_for_noisy_voxels_are_counted():
     assert found.tia_bq_s[1] == pytest.approx(0.5 * 1e5 * TIME_S[1], rel=1e-12)
     assert found.tia_bq_s[2] == 0
     assert found.tia_bq_s[3] / 3600 == pytest.approx(1e5 / 0.012, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["biexponential", "biexponential_uptake", "triexponential"])
+@pytest.mark.parametrize("scans", [6, 7, 9])
+@pytest.mark.parametrize("noise", [0.0, 0.02])
+def test_functions_that_are_alike_to_rounding_never_win_the_table(name, scans, noise):
+    """One exponential, few scans: in the fastest corner of the table the basis functions are one, to rounding."""
+    t = np.array([4.0, 24, 48, 72, 96, 140, 168, 190, 220])[:scans]
+    rng = np.random.default_rng(scans)
+    activity = np.outer(2 ** (-t / 60), rng.uniform(1e3, 1e6, 50)) * (1 + noise * rng.standard_normal((scans, 50)))
+    columns = ActivityColumns(activity, t * 3600, "Lu-177", LAMBDA_PHYS_PER_S)
+    found = kinetic_model(name).integrate_columns(columns, FitSettings()).tia_bq_s
+    by_lines = kinetic_model("mansouri").integrate_columns(columns, FitSettings()).tia_bq_s
+    assert np.all(found > 0.5 * by_lines)  # too many phases for the data, but never another order of magnitude
+    assert np.all(found < 2.5 * by_lines)

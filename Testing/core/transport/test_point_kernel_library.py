@@ -5,13 +5,13 @@ import pytest
 
 from RPTDosimetryLib.errors import PhysicsDataError
 from RPTDosimetryLib.physics.materials import material
-from RPTDosimetryLib.physics.media import SCHNEIDER_8
+from RPTDosimetryLib.physics.media import SCHEMES
 from RPTDosimetryLib.physics.nuclides import nuclide
 from RPTDosimetryLib.transport import point_kernel_library
-from RPTDosimetryLib.transport.generate_kernels import MATERIALS, NUCLIDES
+from RPTDosimetryLib.transport.generate_kernels import SHIPPED_SETS
 from RPTDosimetryLib.transport.point_kernel import PointKernelSettings
 from RPTDosimetryLib.transport.point_kernel_file import read_point_kernel
-from RPTDosimetryLib.transport.point_kernel_library import SHIPPED, content_hash, point_kernel, shipped_path
+from RPTDosimetryLib.transport.point_kernel_library import SHIPPED, content_hash, is_at_hand, point_kernel, shipped_path
 
 SMALL = PointKernelSettings(electron_histories=400, photon_histories=400, batches=2)
 
@@ -44,6 +44,16 @@ def test_a_kernel_is_computed_once_and_then_read(counted):
     np.testing.assert_array_equal(again.radius_mm, first.radius_mm)
     assert again.electron_emitted_kev == first.electron_emitted_kev
     assert again.provenance["settings"]["seed"] == 1
+
+
+def test_what_must_be_computed_is_known_before_and_said_while_it_is(counted):
+    odd = material("water").at_density(0.91)
+    said = []
+    assert not is_at_hand("Lu-177", odd)
+    point_kernel("Lu-177", odd, SMALL, lambda fraction, text: said.append(text))
+    assert "computed now" in said[0]
+    assert "Lu-177 in water" in said[0]
+    assert not is_at_hand("Lu-177", odd)  # kept with other settings than the usual ones
 
 
 def test_other_content_is_another_kernel(counted):
@@ -82,8 +92,7 @@ def test_a_cache_that_cannot_be_written_is_said(tmp_path, monkeypatch):
         assert point_kernel("Lu-177", "water", SMALL).electron_emitted_kev > 100
 
 
-@pytest.mark.parametrize("name", NUCLIDES)
-@pytest.mark.parametrize("where", MATERIALS)
+@pytest.mark.parametrize(("name", "where"), [(name, where) for name, media in SHIPPED_SETS.items() for where in media])
 def test_shipped_kernels_are_whole_and_made_from_the_data_of_now(name, where):
     decaying, medium = nuclide(name), material(where)
     kernel = read_point_kernel(shipped_path(decaying, medium), content_hash(decaying, medium))
@@ -94,10 +103,18 @@ def test_shipped_kernels_are_whole_and_made_from_the_data_of_now(name, where):
     assert kernel.radius_mm[-1] * medium.density_g_per_cm3 >= 600
 
 
-def test_the_default_media_are_shipped_and_the_set_is_small(counted):
-    for medium in SCHNEIDER_8.tissue:
-        point_kernel("Lu-177", medium.material)
+@pytest.mark.parametrize("scheme", SCHEMES.values(), ids=SCHEMES)
+@pytest.mark.parametrize("name", ["Lu-177", "Tb-161"])
+def test_the_media_of_both_schemes_are_shipped_for_nuclides_of_therapy(counted, scheme, name):
+    for medium in scheme.tissue:
+        assert is_at_hand(name, medium.material)
+        point_kernel(name, medium.material)
     assert not counted
+
+
+def test_what_ships_is_what_is_listed_and_small():
+    listed = {shipped_path(nuclide(name), material(where)) for name, media in SHIPPED_SETS.items() for where in media}
+    assert listed <= set(SHIPPED.glob("*.npz"))
     assert sum(path.stat().st_size for path in SHIPPED.glob("*.npz")) < 5e6
 
 

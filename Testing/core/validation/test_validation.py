@@ -20,7 +20,8 @@ def rows():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("case", "figures"), [("decay", 5), ("scan", 2), ("curve", 2), ("kernel", 14), ("sphere", 3), ("AM torso", 10)]
+    ("case", "figures"),
+    [("decay", 5), ("scan", 2), ("curve", 6), ("kernel", 19), ("sphere", 3), ("AM torso", 20), ("gamma", 3)],
 )
 def test_figures_with_a_bar_pass(rows, case, figures):
     judged = [row for row in rows if row.case.startswith(case) and row.bar_percent is not None]

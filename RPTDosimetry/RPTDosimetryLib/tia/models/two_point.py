@@ -1,7 +1,9 @@
 """A mono-exponential through two scans: λ = ln(A_1/A_2)/(t_2 − t_1) ≥ λ_phys, Ã = A_1·e^(λt_1)/λ.
 
-Of more than two scans it takes the last one and, of the earlier ones, that nearest to 24 h. Where λ is held at λ_phys
-the amplitude is the weighted least-squares one, as in monoexponential.
+Of more than two scans it takes a late one, four to seven days after administration, and of those before it the one
+nearest to one day: 1 and 7 d are the whole measurement of EJNMMI Phys 2022 (doi 10.1186/s40658-022-00473-z), and 24 and
+120 h came within 0.6 % of four scans on average for kidneys (Mol Imaging Radionucl Ther 2026;35:92). Where λ is held at
+λ_phys the amplitude is the weighted least-squares one, as in monoexponential.
 """
 
 from __future__ import annotations
@@ -20,11 +22,19 @@ from RPTDosimetryLib.tia.single_scan import nearest_scan
 from RPTDosimetryLib.units import S_PER_H
 
 EARLIER_SCAN_S = 24 * S_PER_H
+LATER_FROM_S, LATER_TO_S = 96 * S_PER_H, 168 * S_PER_H
 
 
 def scan_pair(time_s: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Indices of the two scans."""
-    return np.array([nearest_scan(time_s[:-1], EARLIER_SCAN_S), time_s.size - 1])
+    """Indices of the two scans, of times in order.
+
+    The later one: the last scan from 96 to 168 h, else the first after 168 h, else the last of all.
+    """
+    late = np.flatnonzero((time_s >= LATER_FROM_S) & (time_s <= LATER_TO_S))
+    very_late = np.flatnonzero(time_s > LATER_TO_S)
+    later = late[-1] if late.size else very_late[0] if very_late.size else time_s.size - 1
+    later = max(int(later), 1)  # never the first scan: the pair needs one before it
+    return np.array([nearest_scan(time_s[:later], EARLIER_SCAN_S), later])
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,110 @@
+"""Who and where of a DICOM object that is derived from a study: patient, study and frame of reference of its images."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from pydicom.dataset import Dataset
+from pydicom.uid import generate_uid
+
+from RPTDosimetryLib.errors import StudyError
+from RPTDosimetryLib.records import Study, TimePoint
+from RPTDosimetryLib.report.provenance import sha256_of
+from RPTDosimetryLib.study.dicom_files import CT, NM, PT, read_dicom, read_headers, require_one_patient
+from RPTDosimetryLib.study.read_dose import is_dicom
+from RPTDosimetryLib.study.walk import files_below
+
+#: Type 2 of the Patient, General Study and Frame of Reference modules: present, empty where the images are silent.
+REQUIRED: Final = (
+    *("PatientName", "PatientID", "PatientBirthDate", "PatientSex"),
+    *("StudyDate", "StudyTime", "StudyID", "AccessionNumber", "ReferringPhysicianName"),
+    "PositionReferenceIndicator",
+)
+#: Copied where the images have them.
+OPTIONAL: Final = (
+    *("IssuerOfPatientID", "PatientAge", "PatientSize", "PatientWeight", "PatientIdentityRemoved"),
+    *("DeidentificationMethod", "StudyDescription", "TimezoneOffsetFromUTC"),
+)
+
+
+@dataclass(frozen=True)
+class DicomIdentity:
+    """attributes: a dataset of patient, study and frame of reference, in UTF-8.
+
+    images: (SOP class, instance) of every file of the series that they are taken from. warnings: what the images lack
+    and what was generated in its place.
+    """
+
+    attributes: Any
+    images: tuple[tuple[str, str], ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def identity_of_study(study: Study, reference: TimePoint) -> DicomIdentity:
+    """That of the reference time point, on whose grid results lie.
+
+    Without DICOM files the patient's ID is all there is; study and frame of reference then get UIDs made from the
+    content of the files, so that all results of one study belong together.
+    """
+    files = [path for path in reference.files if is_dicom(path)]
+    if files:
+        return _identity([read_dicom(path, pixels=False) for path in files])
+    header = Dataset()
+    header.PatientID = study.patient_id
+    return _identity([header], [sha256_of(path) for path in reference.files if path.is_file()])
+
+
+def identity_like(path: Path) -> DicomIdentity:
+    """That of a DICOM file, or of the images of a folder.
+
+    Raises StudyError: no DICOM there, several patients, or images in several frames of reference.
+    """
+    if path.is_file():
+        return _identity([read_dicom(path, pixels=False)])
+    root, paths = files_below(path)
+    files = [file for series in read_headers(root, paths).series for file in series]
+    if not files:
+        raise StudyError(f"{path} holds no DICOM file: give a file or folder of the patient's images.")
+    require_one_patient(files)
+    images = [file for file in files if file.kind in (NM, PT, CT)] or files
+    frames = {str(file.header.get("FrameOfReferenceUID", "")): file.path for file in images}
+    if len(frames) > 1:
+        some = ", ".join(str(file) for file in frames.values())
+        raise StudyError(
+            f"{path} holds images in {len(frames)} frames of reference (such as {some}): give the file or folder on "
+            "which the dose lies."
+        )
+    return _identity([file.header for file in images])
+
+
+def _identity(headers: Sequence[Any], content: Iterable[str] = ()) -> DicomIdentity:
+    header, said = headers[0], []
+    attributes = Dataset()
+    attributes.SpecificCharacterSet = "ISO_IR 192"
+    with warnings.catch_warnings():  # values that DICOM does not allow are copied as the images have them
+        warnings.simplefilter("ignore")
+        for keyword in REQUIRED:
+            setattr(attributes, keyword, _text(header, keyword))
+        for keyword in OPTIONAL:
+            if _text(header, keyword):
+                setattr(attributes, keyword, _text(header, keyword))
+    sources = [str(header.get("PatientID", "")), str(header.get("SOPInstanceUID", "")), *content]
+    for keyword, what in (("StudyInstanceUID", "study"), ("FrameOfReferenceUID", "frame of reference")):
+        known = _text(header, keyword)
+        setattr(attributes, keyword, known or generate_uid(entropy_srcs=[*sources, what]))
+        if not known:
+            said.append(f"The images name no {what} (DICOM UID): written DICOM files get one of their own.")
+    series = [
+        h for h in headers if "SOPInstanceUID" in h and h.get("SeriesInstanceUID") == header.get("SeriesInstanceUID")
+    ]
+    images = tuple((str(h.SOPClassUID), str(h.SOPInstanceUID)) for h in series)
+    return DicomIdentity(attributes, images, tuple(said))
+
+
+def _text(header: Any, keyword: str) -> str:
+    value = header.get(keyword)
+    return "" if value is None else str(value)

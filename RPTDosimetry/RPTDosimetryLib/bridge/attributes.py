@@ -16,6 +16,8 @@ ACTIVITY = "activity"  # of a time point, calibrated [Bq/mL]
 REGISTERED, ALIGNMENT = "registered", "alignment"  # of a time point, on the reference grid; how it got there
 VOIS = "vois"  # the segmentation that kinetics and dose use
 DENSITY, MEDIUM, TIA, DOSE, DOSE_ERROR = "density", "medium", "tia", "dose", "dose_error"
+CURVES, SCANS, CHART = "curves", "scans", "chart"  # tables of kinetics; a plot chart and its series
+ORGAN_DOSES, DVHS, ISODOSE = "organ_doses", "dvhs", "isodose"  # made from the dose volumes
 SEQUENCE, BROWSER, SHOWN = "sequence", "browser", "shown"  # made from the rest, never saved
 
 

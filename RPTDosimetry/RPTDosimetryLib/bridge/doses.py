@@ -1,0 +1,107 @@
+"""TiaMap and DoseMap of the library ↔ volumes of the scene, with all that made them in the node."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from RPTDosimetryLib.bridge import attributes as at
+from RPTDosimetryLib.bridge import hierarchy
+from RPTDosimetryLib.bridge.case import Case
+from RPTDosimetryLib.bridge.volumes import image_of, volume_from_image
+from RPTDosimetryLib.errors import DoseError
+from RPTDosimetryLib.records import DoseMap, TiaMap
+
+#: What SlicerRT's own modules ask of a dose volume.
+SLICER_RT = {"DicomRtImport.DoseVolume": "1"}
+#: And of the study item above it: the unit, and Gy per voxel value.
+SLICER_RT_STUDY = {"DicomRtImport.DoseUnitName": "GY", "DicomRtImport.DoseUnitValue": "1.0"}
+
+
+def put_tia(case: Case, tia: TiaMap) -> Any:
+    """The map as a volume in place of an older one."""
+    for old in case.nodes(at.TIA):
+        case.remove(old)
+    node = volume_from_image(tia.image, "Time-integrated activity [Bq·s]", at.TIA)
+    at.write_all(
+        node,
+        Model=tia.model,
+        ExtrapolatedFraction=float(tia.extrapolated_fraction),
+        Warnings=list(tia.warnings),
+        Parameters=_told(tia.parameters),
+    )
+    _place(case, node, "Kinetics")
+    return node
+
+
+def tia_of_case(case: Case) -> TiaMap:
+    """The map that step Kinetics made. Raises DoseError without one."""
+    node = case.node(at.TIA)
+    if node is None:
+        raise DoseError("There is no map of time-integrated activity yet: run step Kinetics.")
+    return TiaMap(
+        image=image_of(node),
+        model=at.text(node, "Model"),
+        extrapolated_fraction=at.number(node, "ExtrapolatedFraction") or 0.0,
+        warnings=at.lines(node, "Warnings"),
+        parameters=at.mapping(node, "Parameters"),
+    )
+
+
+def put_dose(case: Case, dose: DoseMap) -> list[Any]:
+    """The dose of an engine as a volume [Gy] in place of that engine's older one; with its standard error, if any."""
+    for old in [*case.nodes(at.DOSE), *case.nodes(at.DOSE_ERROR)]:
+        if at.text(old, "Engine") == dose.engine:
+            case.remove(old)
+    node = volume_from_image(dose.image, f"Dose {dose.engine} [Gy]", at.DOSE)
+    at.write_all(
+        node,
+        Engine=dose.engine,
+        Method=dose.method,
+        Nuclide=dose.nuclide,
+        Warnings=list(dose.warnings),
+        Parameters=_told(dose.parameters),
+    )
+    for name, value in SLICER_RT.items():
+        node.SetAttribute(name, value)
+    made = [node]
+    if dose.standard_error is not None:
+        error = volume_from_image(dose.standard_error, f"Standard error of dose {dose.engine} [Gy]", at.DOSE_ERROR)
+        at.write(error, "Engine", dose.engine)
+        made.append(error)
+    for each in made:
+        _place(case, each, "Dose")
+    return made
+
+
+def dose_of(case: Case, node: Any) -> DoseMap:
+    """The DoseMap of a dose volume of the case."""
+    engine = at.text(node, "Engine")
+    errors = [other for other in case.nodes(at.DOSE_ERROR) if at.text(other, "Engine") == engine]
+    return DoseMap(
+        image=image_of(node),
+        engine=engine,
+        method=at.text(node, "Method"),
+        nuclide=at.text(node, "Nuclide"),
+        standard_error=image_of(errors[-1]) if errors else None,
+        warnings=at.lines(node, "Warnings"),
+        parameters=at.mapping(node, "Parameters"),
+    )
+
+
+def doses_of_case(case: Case) -> list[DoseMap]:
+    """Every dose map of the case, in the order of the scene; empty where none was computed yet."""
+    return [dose_of(case, node) for node in case.nodes(at.DOSE)]
+
+
+def _told(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as JSON keeps them."""
+    return dict(json.loads(json.dumps(dict(parameters), default=str)))
+
+
+def _place(case: Case, node: Any, folder: str) -> None:
+    study = hierarchy.study_item(at.text(case.node_of_settings, "PatientId"))
+    for name, value in SLICER_RT_STUDY.items() if at.role(node) == at.DOSE else ():
+        hierarchy.subject_hierarchy().SetItemAttribute(study, name, value)
+    hierarchy.place(node, hierarchy.result_item(study, folder))

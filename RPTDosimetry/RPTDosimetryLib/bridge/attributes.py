@@ -12,12 +12,15 @@ ROLE, TIME_POINT, FINGERPRINT, STEP = "Role", "TimePoint", "Fingerprint", "Step"
 
 #: Roles of nodes. A step that makes another kind of node adds its role here.
 SPECT, CT, CONTOURS, LABELS, SEGMENTS = "spect", "ct", "contours", "labels", "segments"  # of a time point, as read
-ACTIVITY = "activity"  # of a time point, calibrated [Bq/mL]
+ACTIVITY, ACTIVITY_CT = "activity", "activity_ct"  # of a time point, calibrated [Bq/mL]; the CT of joined beds
+TOTALS = "totals"  # table of total activities before and after calibration
 REGISTERED, ALIGNMENT = "registered", "alignment"  # of a time point, on the reference grid; how it got there
+DEFORMATION, SEEN = "deformation", "seen"  # grid transform above an alignment; where every field of view reaches
 VOIS = "vois"  # the segmentation that kinetics and dose use
 DENSITY, MEDIUM, TIA, DOSE, DOSE_ERROR = "density", "medium", "tia", "dose", "dose_error"
 CURVES, SCANS, CHART = "curves", "scans", "chart"  # tables of kinetics; a plot chart and its series
 ORGAN_DOSES, DVHS, ISODOSE = "organ_doses", "dvhs", "isodose"  # made from the dose volumes
+COMPARISON, COMPARED_DOSE, PROFILE = "comparison", "compared_dose", "profile"  # maps and tables; a dose from a file; a line
 SEQUENCE, BROWSER, SHOWN = "sequence", "browser", "shown"  # made from the rest, never saved
 
 

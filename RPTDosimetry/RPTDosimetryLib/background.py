@@ -29,10 +29,14 @@ from RPTDosimetryLib.records import Progress, Study, silent
 VERBS: Final[Mapping[str, str]] = {
     "read_study": "RPTDosimetryLib.study.read_study.read_study",
     "sample_study": "RPTDosimetryLib.background.sample_study",
+    "quantify": "RPTDosimetryLib.pipeline.quantified_study",
+    "realign": "RPTDosimetryLib.registration.adjust.realigned",
     "register": "RPTDosimetryLib.registration.register.register",
     "delineate": "RPTDosimetryLib.vois.delineate.delineate",
     "integrate": "RPTDosimetryLib.tia.integrate.integrate",
     "compute_dose": "RPTDosimetryLib.dose.engine.compute_dose",
+    "kinetics": "RPTDosimetryLib.tia.kinetics.kinetics",
+    "several_doses": "RPTDosimetryLib.evaluation.several_doses.several_doses",
 }
 REQUEST, RESULT = "request.pickle", "result.pickle"
 SAMPLE_SEED: Final = 1

@@ -29,7 +29,7 @@ from RPTDosimetryLib.records import (
     part_of,
     silent,
 )
-from RPTDosimetryLib.registration.beds import join_beds
+from RPTDosimetryLib.registration.beds import BedSettings, bed_groups, join_beds
 from RPTDosimetryLib.registration.field_of_view import Truncation, truncation
 from RPTDosimetryLib.registration.patient_map import patient_map_of
 from RPTDosimetryLib.registration.register import register
@@ -50,7 +50,8 @@ from RPTDosimetryLib.vois.review import reviews_of_nothing
 class Quantified:
     """A complete study in Bq/mL with its beds joined, its decay, and its activity before and after calibration.
 
-    calibration: the settings as used, a camera's values written out. cut: what the fields of view cut.
+    calibration: the settings as used, a camera's values written out. cut: what the fields of view cut. groups: indices
+    of the time points, as they were read, that each of study.time_points was joined from.
     """
 
     study: Study
@@ -59,6 +60,7 @@ class Quantified:
     calibration: CalibrationSettings
     totals: tuple[CalibratedTotal, ...]
     cut: Truncation
+    groups: tuple[tuple[int, ...], ...] = ()
 
 
 def quantify(
@@ -67,13 +69,24 @@ def quantify(
     """Read a study, calibrate its counts, join its beds. Nothing is written."""
     progress(0.0, "Reading the study")
     study = read_study(folder, settings.study)
+    return quantified_study(study, settings.calibration, settings.beds, part_of(progress, 0.7, 1.0), cancelled)
+
+
+def quantified_study(
+    study: Study,
+    calibration: CalibrationSettings,
+    beds: BedSettings,
+    progress: Progress = silent,
+    cancelled: Cancelled = never,
+) -> Quantified:
+    """Calibrate the counts of a study that has been read, join its beds. Raises StudyError for what it lacks."""
     require_complete(study)
     name, lambda_phys_per_s = decay_of(study.administration)
-    calibration = with_camera(settings.calibration, name)
-    calibrated = calibrate(study, calibration, lambda_phys_per_s, part_of(progress, 0.7, 1.0), cancelled)
-    whole = join_beds(calibrated, settings.beds, lambda_phys_per_s)
-    totals = calibrated_totals(study, whole, lambda_phys_per_s)
-    return Quantified(whole, name, lambda_phys_per_s, calibration, totals, truncation(whole))
+    used = with_camera(calibration, name)
+    calibrated = calibrate(study, used, lambda_phys_per_s, progress, cancelled)
+    whole = join_beds(calibrated, beds, lambda_phys_per_s)
+    totals, groups = calibrated_totals(study, whole, lambda_phys_per_s), bed_groups(calibrated, beds)
+    return Quantified(whole, name, lambda_phys_per_s, used, totals, truncation(whole), groups)
 
 
 def compute(folder: Path, settings: RunSettings, progress: Progress = silent, cancelled: Cancelled = never) -> Outcome:

@@ -17,10 +17,15 @@ TOTALS = "totals"  # table of total activities before and after calibration
 REGISTERED, ALIGNMENT = "registered", "alignment"  # of a time point, on the reference grid; how it got there
 DEFORMATION, SEEN = "deformation", "seen"  # grid transform above an alignment; where every field of view reaches
 VOIS = "vois"  # the segmentation that kinetics and dose use
+PREVIEW, LESION_PLACE = "preview", "lesion_place"  # a lesion that is being drawn; the point or box it is looked for at
 DENSITY, MEDIUM, TIA, DOSE, DOSE_ERROR = "density", "medium", "tia", "dose", "dose_error"
 CURVES, SCANS, CHART = "curves", "scans", "chart"  # tables of kinetics; a plot chart and its series
 ORGAN_DOSES, DVHS, ISODOSE = "organ_doses", "dvhs", "isodose"  # made from the dose volumes
-COMPARISON, COMPARED_DOSE, PROFILE = "comparison", "compared_dose", "profile"  # maps and tables; a dose from a file; a line
+COMPARISON, COMPARED_DOSE, PROFILE = (
+    "comparison",
+    "compared_dose",
+    "profile",
+)  # maps and tables; a dose from a file; a line
 SEQUENCE, BROWSER, SHOWN = "sequence", "browser", "shown"  # made from the rest, never saved
 
 

@@ -38,7 +38,7 @@ _CT_WINDOW = (400.0, 40.0)
 
 def volume_from_image(image: Image, name: str, role: str) -> Any:
     """A new volume node in slicer.mrmlScene with the voxels, geometry, unit and role."""
-    kind = "vtkMRMLLabelMapVolumeNode" if role in (at.LABELS, at.MEDIUM) else "vtkMRMLScalarVolumeNode"
+    kind = "vtkMRMLLabelMapVolumeNode" if role in (at.LABELS, at.MEDIUM, at.SEEN) else "vtkMRMLScalarVolumeNode"
     node = slicer.mrmlScene.AddNewNodeByClass(kind, name)
     at.write(node, at.ROLE, role)
     put_image(node, image)

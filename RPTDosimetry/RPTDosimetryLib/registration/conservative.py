@@ -43,7 +43,7 @@ def move_activity(image: Image, moved: PointMap, onto: Grid) -> MovedActivity:
         raise RegistrationError(
             "none of its activity lies inside the reference grid. Check the alignment or the image headers."
         )
-    seen = _seen(image.grid, moved, onto)
+    seen = field_of_view_on(image.grid, moved, onto)
     if moved.still and image.grid.same_as(onto):
         return MovedActivity(image, seen, 1.0, 0.0)
     values = resample_mean(image.voxels, image.grid, onto) if moved.still else _interpolated(image, moved, onto)
@@ -116,7 +116,8 @@ def _index_in(box: Grid, moved: PointMap, points_mm: NDArray[np.float64]) -> NDA
     return np.asarray(moved.fixed(points_mm) @ back[:3, :3].T + back[:3, 3])
 
 
-def _seen(grid: Grid, moved: PointMap, onto: Grid) -> NDArray[np.bool_]:
+def field_of_view_on(grid: Grid, moved: PointMap, onto: Grid) -> NDArray[np.bool_]:
+    """True for the voxels of ``onto`` that the time point's field of view (``grid``) reaches when it is moved."""
     if moved.deformation is not None:
         everywhere = np.ones(grid.shape_zyx, dtype=np.float32)
         return resample(everywhere, grid, onto, "nearest", 0.0, moved.transform()) > 0.5

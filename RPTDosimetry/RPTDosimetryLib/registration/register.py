@@ -54,7 +54,13 @@ def register(
     progress(1.0, "Time points aligned")
     seen = np.logical_and.reduce([m.seen for m in moved])
     registered = RegisteredStudy(study, index, fixed.grid, tuple(m.image for m in moved), tuple(alignments), seen)
-    return replace(registered, warnings=_warnings(registered, body_outline([coarser(fixed)]), chosen))
+    return with_warnings(registered, chosen)
+
+
+def with_warnings(registered: RegisteredStudy, settings: RegistrationSettings) -> RegisteredStudy:
+    """The same with the warnings that its alignments and fields of view give."""
+    body = body_outline([coarser(registered.reference.spect)])
+    return replace(registered, warnings=_warnings(registered, body, settings))
 
 
 def reference_index(study: Study, settings: RegistrationSettings) -> int:

@@ -19,11 +19,14 @@ import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from RPTDosimetryLib.errors import ConfigurationError, DosimetryError
 from RPTDosimetryLib.files import whole_file
-from RPTDosimetryLib.records import Progress, Study, silent
+from RPTDosimetryLib.records import PatientMap, Progress, RegisteredStudy, Study, Voi, silent
+
+if TYPE_CHECKING:
+    from RPTDosimetryLib.vois.delineate import VoiSettings
 
 #: What may be asked for, and where it is. A step that needs another verb adds one line.
 VERBS: Final[Mapping[str, str]] = {
@@ -32,7 +35,7 @@ VERBS: Final[Mapping[str, str]] = {
     "quantify": "RPTDosimetryLib.pipeline.quantified_study",
     "realign": "RPTDosimetryLib.registration.adjust.realigned",
     "register": "RPTDosimetryLib.registration.register.register",
-    "delineate": "RPTDosimetryLib.vois.delineate.delineate",
+    "draw_volumes": "RPTDosimetryLib.background.draw_volumes",
     "integrate": "RPTDosimetryLib.tia.integrate.integrate",
     "compute_dose": "RPTDosimetryLib.dose.engine.compute_dose",
     "kinetics": "RPTDosimetryLib.tia.kinetics.kinetics",
@@ -90,6 +93,19 @@ def sample_study(folder: Path, seed: int = SAMPLE_SEED, progress: Progress = sil
     study = read_study(folder)
     progress(1.0, "Sample case read")
     return study
+
+
+def draw_volumes(
+    registered: RegisteredStudy, settings: VoiSettings, progress: Progress = silent
+) -> tuple[PatientMap, tuple[Voi, ...]]:
+    """The patient on the dose grid and every volume of the study as drawn, before the rules settle it."""
+    from RPTDosimetryLib.records import part_of
+    from RPTDosimetryLib.registration.patient_map import patient_map_of
+    from RPTDosimetryLib.vois.delineate import as_drawn
+
+    progress(0.0, "Density from the CT")
+    patient = patient_map_of(registered)
+    return patient, as_drawn(registered, patient, settings, part_of(progress, 0.3, 1.0))
 
 
 def main(folder: Path, say: Callable[[str], None]) -> int:

@@ -64,18 +64,38 @@ class EngineResult:
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class EngineDescription:
+    """What a user reads before choosing an engine: one line on what it gives, one on what it costs."""
+
+    gives: str
+    costs: str = ""
+
+
 Engine = Callable[[DoseTask], EngineResult]
 _ENGINES: dict[str, Engine] = {}
+_DESCRIPTIONS: dict[str, EngineDescription] = {}
 
 
-def dose_engine(name: str) -> Callable[[Engine], Engine]:
-    """Register a function as the engine ``name``; a file of this room that does so is found by itself."""
+def dose_engine(name: str, gives: str = "", costs: str = "") -> Callable[[Engine], Engine]:
+    """Register a function as the engine ``name``; a file of this room that does so is found by itself.
+
+    gives, costs: its description; left out, the first line of the function's docstring says what it gives.
+    """
 
     def register(engine: Engine) -> Engine:
         _ENGINES[name] = engine
+        _DESCRIPTIONS[name] = EngineDescription(gives or (engine.__doc__ or name).strip().splitlines()[0], costs)
         return engine
 
     return register
+
+
+def engine_description(name: str) -> EngineDescription:
+    """What an engine gives and costs. Raises DoseError for an engine that does not exist."""
+    if name not in engine_names():
+        raise DoseError(f"There is no dose engine {name!r}. Choose one of: {', '.join(engine_names())}.")
+    return _DESCRIPTIONS[name]
 
 
 def engine_names() -> tuple[str, ...]:

@@ -35,7 +35,11 @@ class MediumKernel:
     kernel: VoxelSKernel
 
 
-@dose_engine("ssv")
+@dose_engine(
+    "ssv",
+    gives="electrons and photons by one kernel of soft tissue, whatever the density; for homogeneous regions",
+    costs="seconds",
+)
 def single_voxel_s(task: DoseTask) -> EngineResult:
     """D = Ã ⊗ (S_electron + S_photon) with one kernel, whatever the density of the patient."""
     settings = task.settings
@@ -51,8 +55,14 @@ def single_voxel_s(task: DoseTask) -> EngineResult:
     return EngineResult(np.maximum(dose_gy, 0.0), method, computed, {"kernels": [_stated(kernel)]})
 
 
-@dose_engine("msv8")
-@dose_engine("msv20")
+@dose_engine(
+    "msv8",
+    gives="electrons and photons by one kernel for each of 8 media, by the CT: the usual choice",
+    costs="seconds",
+)
+@dose_engine(
+    "msv20", gives="as msv8 with 20 media: finer steps of soft tissue, marrow and bone", costs="seconds to a minute"
+)
 def multiple_voxel_s(task: DoseTask) -> EngineResult:
     """D = (ρ_ref/ρ)·(Ã ⊗ S_electron,m) + Ã ⊗ S_photon,m where medium m is; unscaled: D = Ã ⊗ (S_e + S_p),m.
 

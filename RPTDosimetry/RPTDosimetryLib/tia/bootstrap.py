@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -67,6 +67,41 @@ def bootstrap(
     large the noise is: as many parameters as scans (or no least-squares fit) and no standard errors.
     """
     settings, how = settings or FitSettings(), how or BootstrapSettings()
+    ordered, drawn = drawn_curves(curve, model, settings, how)
+    weights = curve_weights(ordered, settings.weighting)
+    columns = ActivityColumns(drawn, ordered.time_s, ordered.nuclide, ordered.lambda_phys_per_s, scan_weights=weights)
+    return Bootstrap(kinetic_model(model).integrate_columns(columns, settings).tia_bq_s, how.kind, how.seed)
+
+
+def bootstrap_band(
+    curve: TimeActivityCurve,
+    model: str,
+    time_s: NDArray[np.float64],
+    settings: FitSettings | None = None,
+    how: BootstrapSettings | None = None,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """2.5 and 97.5 % points [Bq] of the fits to the same drawn curves, at each time of ``time_s``.
+
+    A replicate that cannot be fitted is left out. Raises KineticsError as bootstrap, or where fewer than half can.
+    """
+    settings, how = settings or FitSettings(), how or BootstrapSettings()
+    ordered, drawn = drawn_curves(curve, model, settings, how)
+    kinetic, found = kinetic_model(model), []
+    for column in drawn.T:
+        try:
+            found.append(kinetic.fit(replace(ordered, activity_bq=column), settings).activity_bq_at(time_s))
+        except KineticsError:
+            continue
+    if 2 * len(found) < how.replicates:
+        raise KineticsError(f"No band of {model}: only {len(found)} of {how.replicates} drawn curves can be fitted.")
+    low, high = np.quantile(np.stack(found), [0.025, 0.975], axis=0)
+    return low, high
+
+
+def drawn_curves(
+    curve: TimeActivityCurve, model: str, settings: FitSettings, how: BootstrapSettings
+) -> tuple[TimeActivityCurve, NDArray[np.float64]]:
+    """The curve in order of time and activities (scan, replicate) [Bq] drawn around its fit. Raises as bootstrap."""
     ordered, _ = checked_curve(curve)
     kinetic = kinetic_model(model)
     fit = kinetic.fit(ordered, settings)
@@ -89,6 +124,4 @@ def bootstrap(
     else:
         sigma = known if known is not None else np.sqrt(float(scaled @ scaled) / spare / weights)
         noise = rng.standard_normal((n, how.replicates)) * sigma[:, None]
-    drawn = np.maximum(centre[:, None] + noise, 0.0)
-    columns = ActivityColumns(drawn, ordered.time_s, ordered.nuclide, ordered.lambda_phys_per_s, scan_weights=weights)
-    return Bootstrap(kinetic.integrate_columns(columns, settings).tia_bq_s, how.kind, how.seed)
+    return ordered, np.maximum(centre[:, None] + noise, 0.0)

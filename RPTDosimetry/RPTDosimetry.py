@@ -14,7 +14,11 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModuleWidget,
 )
 
-from RPTDosimetryLib.bridge.parameters import AdministrationParameters, StudyParameters
+from RPTDosimetryLib.bridge.parameters import (
+    AdministrationParameters,
+    SegmentationParameters,
+    StudyParameters,
+)
 
 
 class RPTDosimetry(ScriptedLoadableModule):
@@ -46,6 +50,7 @@ class RPTDosimetryParameterNode:
 
     administration: AdministrationParameters
     study: StudyParameters
+    segmentation: SegmentationParameters
 
 
 class RPTDosimetryLogic(ScriptedLoadableModuleLogic):

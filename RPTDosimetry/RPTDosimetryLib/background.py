@@ -40,6 +40,9 @@ VERBS: Final[Mapping[str, str]] = {
     "compute_dose": "RPTDosimetryLib.dose.engine.compute_dose",
     "kinetics": "RPTDosimetryLib.tia.kinetics.kinetics",
     "several_doses": "RPTDosimetryLib.evaluation.several_doses.several_doses",
+    "compare_fully": "RPTDosimetryLib.evaluation.full_comparison.compare_fully",
+    "read_dose": "RPTDosimetryLib.study.read_dose.read_dose",
+    "write_report": "RPTDosimetryLib.report.exports.write_report",
 }
 REQUEST, RESULT = "request.pickle", "result.pickle"
 SAMPLE_SEED: Final = 1

@@ -3,6 +3,7 @@
 A number that may be unknown is 0 for "not known" (the box shows these words): no activity, time or half-life is 0.
 """
 
+from enum import Enum
 from typing import Annotated, Any
 
 from slicer.parameterNodeWrapper import Choice, WithinRange, parameterPack
@@ -29,6 +30,69 @@ class StudyParameters:
     """Where time points were last read from."""
 
     folder: str = ""
+
+
+class LesionMethod(Enum):
+    """vois.lesion_tools.METHODS, by their names."""
+
+    percent_of_maximum = "Share of the maximum"
+    fixed = "Fixed threshold"
+    adaptive = "Adaptive threshold"
+    gradient = "Steepest edge"
+
+    def label(self) -> str:
+        """What the box shows."""
+        return self.value
+
+
+@parameterPack
+class SegmentationParameters:
+    """Which volumes are drawn, by which rules they are settled, who reviews, and how a lesion is drawn.
+
+    structuresFrom: number of the time point whose contours are used, 0 for the reference's or the first that has any.
+    exclude: names that are left out, with * and ?, separated by commas. lesionTimePoint: 0 for the reference.
+    """
+
+    organs: Annotated[str, Choice(["files", "totalsegmentator"])] = "files"
+    fast: bool = False
+    structuresFrom: Annotated[int, WithinRange(0, 99)] = 0
+    exclude: str = ""
+    body: bool = True
+    lesionsInOrgans: Annotated[str, Choice(["included", "excluded"])] = "included"
+    overlaps: Annotated[str, Choice(["count_in_both", "lesion_first", "smaller_first", "order"])] = "count_in_both"
+    reviewer: str = ""
+    lesionName: str = "lesion"
+    lesionMethod: LesionMethod = LesionMethod.percent_of_maximum
+    lesionTimePoint: Annotated[int, WithinRange(0, 99)] = 0
+    percent: Annotated[float, WithinRange(1, 99)] = 41.0
+    thresholdKbqPerMl: Annotated[float, WithinRange(0.001, 1e6)] = 100.0
+    coreShare: Annotated[float, WithinRange(0.01, 1)] = 0.5
+    backgroundShare: Annotated[float, WithinRange(0, 1)] = 0.5
+    reachMm: Annotated[float, WithinRange(5, 300)] = 60.0
+
+
+@parameterPack
+class CompareParameters:
+    """The criteria of the gamma index, which voxels count (the name of a volume, empty for all), what is shown."""
+
+    dosePercent: Annotated[float, WithinRange(0.1, 100)] = 1.0
+    dtaMm: Annotated[float, WithinRange(0.1, 100)] = 4.795
+    cutoffPercent: Annotated[float, WithinRange(0, 100)] = 10.0
+    maximumGamma: Annotated[float, WithinRange(1, 10)] = 2.0
+    local: bool = False
+    resample: bool = False
+    mask: str = ""
+    file: str = ""
+    shown: Annotated[str, Choice(["difference", "relative error", "gamma"])] = "difference"
+
+
+@parameterPack
+class ReportParameters:
+    """Who answers for the report, and where it goes."""
+
+    folder: str = ""
+    reviewer: str = ""
+    comment: str = ""
 
 
 def administration_of(told: Any, strict: bool = True) -> Any:

@@ -82,6 +82,11 @@ def vois_of(node: Any) -> tuple[Voi, ...]:
     return tuple(_voi(node, segmentation.GetNthSegmentID(n), grid) for n in range(segmentation.GetNumberOfSegments()))
 
 
+def voi_of(node: Any, segment_id: str) -> Voi:
+    """One segment as a VOI on the node's grid. Raises as vois_of."""
+    return _voi(node, segment_id, grid_of_segmentation(node))
+
+
 def grid_of_segmentation(node: Any) -> Grid:
     """The grid that the node's VOIs are read onto. Raises GridMismatchError for a node of somebody else."""
     told = at.mapping(node, _GRID)
@@ -109,10 +114,15 @@ def describe(segment: Any, voi: Voi) -> None:
         segment.SetTag(slicer.vtkSegment.GetTerminologyEntryTagName(), text)
 
 
+def described(segment: Any) -> Voi:
+    """What describe wrote into a segment, without its mask (one empty voxel)."""
+    return _described(segment, Grid((1, 1, 1), (1.0, 1.0, 1.0)))
+
+
 def set_review(node: Any, segment_id: str, review: Review | None) -> None:
     """Mark one segment as reviewed, or take the mark away."""
     segment = node.GetSegmentation().GetSegment(segment_id)
-    describe(segment, replace(_described(segment, Grid((1, 1, 1), (1.0, 1.0, 1.0))), review=review))
+    describe(segment, replace(described(segment), review=review))
     node.Modified()
 
 

@@ -83,18 +83,28 @@ def delineate(
     empty on the grid or lies outside it.
     """
     chosen = settings or VoiSettings()
-    by_files = chosen.organs == "files"
+    return settled(as_drawn(registered, patient, chosen, progress, cancelled), chosen)
+
+
+def as_drawn(
+    registered: RegisteredStudy,
+    patient: PatientMap,
+    settings: VoiSettings,
+    progress: Progress = silent,
+    cancelled: Cancelled = never,
+) -> tuple[Voi, ...]:
+    """The volumes of delineate before the rules: what a person sees, edits and adds to before they are settled."""
+    by_files = settings.organs == "files"
     files_part = progress if by_files else part_of(progress, 0.0, 0.2)
-    vois = list(_structures(registered, chosen, files_part, cancelled))
+    vois = list(_structures(registered, settings, files_part, cancelled))
     if not by_files:
-        vois += _organs_of_ct(registered, chosen, vois, part_of(progress, 0.2, 1.0), cancelled)
-    lesions = drawn_lesions(registered, chosen.lesions, cancelled=cancelled)
+        vois += _organs_of_ct(registered, settings, vois, part_of(progress, 0.2, 1.0), cancelled)
+    lesions = drawn_lesions(registered, settings.lesions, cancelled=cancelled)
     vois = with_unique_names([*vois, *(replace(voi, code=voi.code or code_of(voi.name)) for voi in lesions)])
     vois = [_said_where_cut(voi, registered.seen) for voi in vois]
-    if chosen.body:
+    if settings.body:
         body = body_voi(patient, registered.seen)
         vois.append(replace(body, code=code_of(body.name)))
-    vois = list(settled(vois, chosen))
     progress(1.0, f"{len(vois)} volumes of interest")
     return tuple(vois)
 

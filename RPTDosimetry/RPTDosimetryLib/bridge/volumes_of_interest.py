@@ -1,0 +1,399 @@
+"""The volumes of interest of the case: its segmentation as drawn, the rules that settle it, and who accepted what.
+
+The node VOIS holds volumes as drawn, so that a rule can be changed back and forth and nothing is lost; what kinetics and
+dose take is vois_of_case, settled by the library's rules each time. A review is of the settled mask: it carries that
+mask's checksum (vois.review) and holds as long as the checksum does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import slicer
+import vtk
+from slicer.i18n import tr as _
+
+from RPTDosimetryLib.bridge import attributes as at
+from RPTDosimetryLib.bridge import hierarchy
+from RPTDosimetryLib.bridge.case import Case, fingerprint
+from RPTDosimetryLib.bridge.geometry import array_of, grid_from, ras_from_ijk, vtk_matrix
+from RPTDosimetryLib.bridge.segmentations import grid_of_segmentation, put_vois, set_review, voi_of
+from RPTDosimetryLib.bridge.volumes import image_of, volume_from_image
+from RPTDosimetryLib.errors import DosimetryError, VoiError
+from RPTDosimetryLib.records import PatientMap, Review, Segment, Voi
+
+if TYPE_CHECKING:
+    from RPTDosimetryLib.grid import Grid
+    from RPTDosimetryLib.physics.media import MediaScheme
+
+#: Tags of a segment beside those of segmentations.py: checksum of the mask that was reviewed, and of the mask as made.
+_REVIEWED, _MADE = "RPTDosimetryReviewed", "RPTDosimetryMade"
+_settled: WeakKeyDictionary[Case, tuple[str, tuple[Voi, ...]]] = WeakKeyDictionary()
+_patients: WeakKeyDictionary[Case, tuple[str, PatientMap]] = WeakKeyDictionary()
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One segment of the node VOIS: as drawn, or the sentence that says why it cannot be used."""
+
+    segment_id: str
+    name: str
+    voi: Voi | None
+    problem: str = ""
+
+
+def vois_of_case(case: Case) -> tuple[Voi, ...]:
+    """What kinetics and dose take: every volume settled by the rules of the panel, each with its review if it holds.
+
+    Raises VoiError where nothing is drawn yet, or a segment is empty; GridMismatchError for one of another geometry.
+    """
+    node = case.node(at.VOIS)
+    if node is None or node.GetSegmentation().GetNumberOfSegments() == 0:
+        raise VoiError("No volume of interest is drawn yet: do so in step Segmentation.")
+    key = fingerprint([content_of(case), _reviews_as_told(node)])
+    known = _settled.get(case)
+    if known is None or known[0] != key:
+        known = (key, _settled_anew(case, node))
+        _settled[case] = known
+    return known[1]
+
+
+def content_of(case: Case) -> str:
+    """Digest of all that vois_of_case depends on but reviews: masks, names, kinds, codes and the rules."""
+    node = case.node(at.VOIS)
+    if node is None:
+        return ""
+    told = [[name, drawn.kind, str(drawn.code)] for name, drawn in _descriptions(node)]
+    return fingerprint([case.content([node]), told, rules_of(case)])
+
+
+def rules_of(case: Case) -> tuple[str, str]:
+    """Lesions in organs and the overlap rule, as chosen in the panel."""
+    chosen = case.parameters.segmentation
+    return str(chosen.lesionsInOrgans), str(chosen.overlaps)
+
+
+def drawn_of(case: Case) -> list[Drawn]:
+    """Every segment as drawn, those with a problem included."""
+    node = case.node(at.VOIS)
+    found = []
+    for identifier in segment_ids(node):
+        name = node.GetSegmentation().GetSegment(identifier).GetName()
+        try:
+            found.append(Drawn(identifier, name, voi_of(node, identifier)))
+        except DosimetryError as error:
+            found.append(Drawn(identifier, name, None, str(error)))
+    return found
+
+
+def segment_ids(node: Any) -> list[str]:
+    """IDs of a node's segments in order; none without a node."""
+    if node is None:
+        return []
+    return [str(node.GetSegmentation().GetNthSegmentID(n)) for n in range(node.GetSegmentation().GetNumberOfSegments())]
+
+
+# reviews ------------------------------------------------------------------------------------------------------------
+
+
+def accept(case: Case, segment_ids_accepted: Iterable[str], reviewer: str) -> None:
+    """A person accepts volumes as they are now, settled by the rules. Raises VoiError without a name."""
+    from RPTDosimetryLib.vois.review import mask_sha256
+
+    if not reviewer.strip():
+        raise VoiError("Write the name of the reviewer first: a review needs the person who gives it.")
+    node = case.node(at.VOIS)
+    settled = dict(zip(segment_ids(node), vois_of_case(case), strict=True))
+    for identifier in segment_ids_accepted:
+        set_review(node, identifier, Review(reviewer.strip(), _now()))
+        _set_tag(node, identifier, _REVIEWED, mask_sha256(settled[identifier]))
+    node.Modified()
+
+
+def withdraw(case: Case, identifier: str) -> None:
+    """Take a review back."""
+    node = case.node(at.VOIS)
+    set_review(node, identifier, None)
+    _set_tag(node, identifier, _REVIEWED, "")
+
+
+def unreviewed(case: Case) -> list[str]:
+    """A sentence for every volume that nobody has accepted as it is now, and for each that cannot be used."""
+    problems = [drawn.problem for drawn in drawn_of(case) if drawn.problem]
+    if problems or not segment_ids(case.node(at.VOIS)):
+        return problems
+    try:
+        vois = vois_of_case(case)
+    except DosimetryError as error:
+        return [str(error)]
+    return [_("{name} is not reviewed.").format(name=voi.name) for voi in vois if voi.review is None]
+
+
+def _with_review(voi: Voi, checksum: str) -> Voi:
+    """The review holds for the mask it was given to; otherwise it is gone, and that is said."""
+    from RPTDosimetryLib.vois.review import mask_sha256
+
+    if voi.review is None or mask_sha256(voi) == checksum:
+        return voi
+    text = (
+        f"{voi.name} has changed since {voi.review.reviewer} reviewed it on {voi.review.time.date().isoformat()}: that "
+        "review no longer holds."
+    )
+    return replace(voi, review=None, warnings=(*voi.warnings, text))
+
+
+# making -------------------------------------------------------------------------------------------------------------
+
+
+def node_on(case: Case, grid: Grid) -> Any:
+    """The node VOIS, made empty on a grid where there is none yet."""
+    node = case.node(at.VOIS)
+    if node is None:
+        node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Volumes of interest")
+        at.write(node, at.ROLE, at.VOIS)
+        node.CreateDefaultDisplayNodes()
+        hierarchy.place(node, hierarchy.study_item(at.text(case.node_of_settings, "PatientId")))
+        _put(node, [], grid)
+    return node
+
+
+def add_volumes(case: Case, vois: Sequence[Voi], made_here: bool = False) -> Any:
+    """Add VOIs behind those that are there; a name that is taken gets a number. All on the node's grid."""
+    from RPTDosimetryLib.vois.delineate import with_unique_names
+
+    node = node_on(case, vois[0].grid)
+    there = [drawn.voi for drawn in drawn_of(case) if drawn.voi is not None]
+    lost = [drawn.problem for drawn in drawn_of(case) if drawn.voi is None]
+    if lost:
+        raise VoiError(" ".join(lost))
+    tags = _tags_by_name(node)
+    added = with_unique_names([*there, *vois])
+    _put(node, added, grid_of_segmentation(node))
+    _tag_again(node, tags, added[len(there) :] if made_here else [])
+    return node
+
+
+def replace_made(case: Case, vois: Sequence[Voi], grid: Grid) -> tuple[Any, list[str]]:
+    """Put the volumes of a run in place of those of an earlier run; (node, sentences).
+
+    What a person drew, added or edited stays (put onto the new grid where that is another) and wins over a volume of
+    the run with its name. Empty segments stay out, and that is said.
+    """
+    node = node_on(case, grid)
+    kept, said = _kept(case, node, grid)
+    tags, names = _tags_by_name(node), {voi.name for voi in kept}
+    said += [_("{name} was edited or drawn by hand and stays.").format(name=voi.name) for voi in kept]
+    made = [voi for voi in vois if voi.name not in names]
+    _put(node, [*made, *kept], grid)
+    for name in {voi.name for voi in made}:
+        tags.get(name, {}).pop(_MADE, None)
+    _tag_again(node, tags, made)
+    return node, said
+
+
+def take_over(case: Case, node: Any, grid: Grid) -> list[Voi]:
+    """The segments of somebody's segmentation as VOIs on the dose grid, each with its volume (vois.segment).
+
+    Raises VoiError: nothing in it, an empty segment, one outside the grid, a segmentation under a transform.
+    """
+    from RPTDosimetryLib.vois.delineate import kind_of_segment
+    from RPTDosimetryLib.vois.segment import voi_from_segment
+
+    if node.GetParentTransformNode() is not None:
+        raise VoiError(
+            f"{node.GetName()} lies under the transform {node.GetParentTransformNode().GetName()}: harden the transform "
+            "in the module Transforms first."
+        )
+    parts = segments_as_they_lie(node)
+    if not parts:
+        raise VoiError(f"{node.GetName()} holds no segment: draw one first.")
+    source = f"segmentation {node.GetName()}"
+    return [voi_from_segment(part, grid, source, kind_of_segment(part)) for part in parts]
+
+
+def same_geometry(node: Any, grid: Grid) -> bool:
+    """True when every segment of a segmentation lies on the lattice of a grid."""
+    return all(_on_lattice(part.grid, grid) for part in segments_as_they_lie(node))
+
+
+def segments_as_they_lie(node: Any) -> list[Segment]:
+    """Every segment with the grid of its own label map. Raises VoiError for an empty segment."""
+    from vtk.util.numpy_support import vtk_to_numpy
+
+    found = []
+    for identifier in segment_ids(node):
+        name, image = node.GetSegmentation().GetSegment(identifier).GetName(), slicer.vtkOrientedImageData()
+        node.GetBinaryLabelmapRepresentation(identifier, image)
+        i0, i1, j0, j1, k0, k1 = image.GetExtent()
+        if i1 < i0 or j1 < j0 or k1 < k0 or image.GetPointData().GetScalars() is None:
+            raise VoiError(f"Segment {name} of {node.GetName()} is empty: draw it, or remove it.")
+        shape = (k1 - k0 + 1, j1 - j0 + 1, i1 - i0 + 1)
+        matrix = vtk.vtkMatrix4x4()
+        image.GetImageToWorldMatrix(matrix)
+        first = array_of(matrix)
+        first[:3, 3] = (first @ [i0, j0, k0, 1.0])[:3]
+        mask = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(shape) > 0
+        if not mask.any():
+            raise VoiError(f"Segment {name} of {node.GetName()} is empty: draw it, or remove it.")
+        found.append(Segment(name, mask, grid_from(shape, first)))
+    return found
+
+
+# patient ------------------------------------------------------------------------------------------------------------
+
+
+def patient_of_case(case: Case, scheme: MediaScheme | None = None) -> PatientMap:
+    """Density and media on the dose grid: those in the scene where they are of this registration and scheme, else anew.
+
+    scheme: of the dose engine (dose.engine.scheme_of); None takes msv8's. Raises what patient_map_of raises.
+    """
+    from RPTDosimetryLib.bridge.registered import registered_of
+    from RPTDosimetryLib.physics.media import SCHNEIDER_8
+    from RPTDosimetryLib.registration.patient_map import patient_map_of
+
+    wanted = scheme or SCHNEIDER_8
+    made_from = fingerprint([_patient_inputs(case), wanted.name])
+    density, medium = case.node(at.DENSITY), case.node(at.MEDIUM)
+    if density is not None and medium is not None and at.text(density, "MadeFrom") == made_from:
+        voxels = image_of(medium).voxels.astype(np.uint8)
+        told = at.text(density, "Scheme"), at.text(density, "Source"), at.lines(density, "Warnings")
+        return PatientMap(image_of(density), voxels, *told)
+    known = _patients.get(case)
+    if known is None or known[0] != made_from:
+        known = (made_from, patient_map_of(registered_of(case), scheme=wanted))
+        _patients[case] = known
+    return known[1]
+
+
+def put_patient(case: Case, patient: PatientMap) -> list[Any]:
+    """Show density and media in the scene, in place of earlier ones; returns the nodes."""
+    from RPTDosimetryLib.records import Image
+
+    for node in [*case.nodes(at.DENSITY), *case.nodes(at.MEDIUM)]:
+        case.remove(node)
+    density = volume_from_image(patient.density, "Density [g/cm³]", at.DENSITY)
+    medium = volume_from_image(Image(patient.medium, patient.density.grid, "1"), "Media", at.MEDIUM)
+    made_from = fingerprint([_patient_inputs(case), patient.scheme])
+    at.write_all(density, Scheme=patient.scheme, Source=patient.source, Warnings=list(patient.warnings))
+    at.write(density, "MadeFrom", made_from)
+    folder = hierarchy.result_item(hierarchy.study_item(at.text(case.node_of_settings, "PatientId")), "Patient")
+    for node in (density, medium):
+        hierarchy.place(node, folder)
+    return [density, medium]
+
+
+def _patient_inputs(case: Case) -> str:
+    roles = (at.CT, at.REGISTERED, at.ALIGNMENT)
+    return case.content([node for role in roles for node in case.nodes(role)])
+
+
+# inside -------------------------------------------------------------------------------------------------------------
+
+
+def _settled_anew(case: Case, node: Any) -> tuple[Voi, ...]:
+    from RPTDosimetryLib.vois.lesion_rules import VoiRules, settled
+
+    lesions, overlaps = rules_of(case)
+    identifiers = segment_ids(node)
+    drawn = [voi_of(node, identifier) for identifier in identifiers]
+    found = settled(drawn, VoiRules(lesions, overlaps))  # type: ignore[arg-type]
+    return tuple(_with_review(voi, _tag(node, n, _REVIEWED)) for n, voi in zip(identifiers, found, strict=True))
+
+
+def _descriptions(node: Any) -> list[tuple[str, Voi]]:
+    from RPTDosimetryLib.bridge.segmentations import described
+
+    return [
+        (node.GetSegmentation().GetSegment(n).GetName(), described(node.GetSegmentation().GetSegment(n)))
+        for n in segment_ids(node)
+    ]
+
+
+def _reviews_as_told(node: Any) -> list[str]:
+    return [f"{_tag(node, n, _REVIEWED)} {_tag(node, n, 'RPTDosimetry')}" for n in segment_ids(node)]
+
+
+def _kept(case: Case, node: Any, grid: Grid) -> tuple[list[Voi], list[str]]:
+    """Volumes that no run made as they are now, on a grid."""
+    from RPTDosimetryLib.vois.review import mask_sha256
+    from RPTDosimetryLib.vois.segment import voi_from_segment
+
+    kept, said = [], []
+    for drawn in drawn_of(case):
+        if drawn.voi is None:
+            said.append(_("{problem} It was left out.").format(problem=drawn.problem))
+            continue
+        if _tag(node, drawn.segment_id, _MADE) == mask_sha256(drawn.voi):
+            continue
+        voi = drawn.voi
+        if not voi.grid.same_as(grid):
+            moved = voi_from_segment(Segment(voi.name, voi.mask, voi.grid, voi.code), grid, voi.source, voi.kind)
+            voi = replace(moved, warnings=(*voi.warnings, *moved.warnings), review=None)
+        kept.append(voi)
+    return kept, said
+
+
+def _put(node: Any, vois: Sequence[Voi], grid: Grid) -> None:
+    """All segments anew, and the lattice that the Segment Editor draws on."""
+    if vois:
+        put_vois(node, vois)
+    else:
+        from dataclasses import asdict
+
+        node.GetSegmentation().RemoveAllSegments()
+        node.SetSourceRepresentationToBinaryLabelmap()
+        at.write(node, "Grid", asdict(grid))
+    nk, nj, ni = grid.shape_zyx
+    converter = slicer.vtkSegmentationConverter
+    geometry = converter.SerializeImageGeometry(vtk_matrix(ras_from_ijk(grid)), [0, ni - 1, 0, nj - 1, 0, nk - 1])
+    node.GetSegmentation().SetConversionParameter(converter.GetReferenceImageGeometryParameterName(), geometry)
+
+
+def _tags_by_name(node: Any) -> dict[str, dict[str, str]]:
+    segmentation = node.GetSegmentation()
+    return {
+        segmentation.GetSegment(n).GetName(): {tag: _tag(node, n, tag) for tag in (_REVIEWED, _MADE)}
+        for n in segment_ids(node)
+    }
+
+
+def _tag_again(node: Any, tags: dict[str, dict[str, str]], made: Sequence[Voi]) -> None:
+    """Tags that segments had before they were put anew, and the checksum of those that were made just now."""
+    from RPTDosimetryLib.vois.review import mask_sha256
+
+    fresh = {voi.name: mask_sha256(voi) for voi in made}
+    for identifier in segment_ids(node):
+        name = node.GetSegmentation().GetSegment(identifier).GetName()
+        for tag, value in tags.get(name, {}).items():
+            _set_tag(node, identifier, tag, value)
+        if name in fresh:
+            _set_tag(node, identifier, _MADE, fresh[name])
+
+
+def _tag(node: Any, identifier: str, name: str) -> str:
+    value = vtk.reference("")
+    return str(value) if node.GetSegmentation().GetSegment(identifier).GetTag(name, value) else ""
+
+
+def _set_tag(node: Any, identifier: str, name: str, value: str) -> None:
+    segment = node.GetSegmentation().GetSegment(identifier)
+    if value:
+        segment.SetTag(name, value)
+    else:
+        segment.RemoveTag(name)
+
+
+def _on_lattice(grid: Grid, onto: Grid) -> bool:
+    shift = np.linalg.inv(onto.lps_from_ijk) @ grid.lps_from_ijk
+    aligned = np.allclose(shift[:3, :3], np.eye(3), atol=1e-3)
+    return bool(aligned and np.allclose(shift[:3, 3], np.round(shift[:3, 3]), atol=1e-2))
+
+
+def _now() -> Any:
+    from datetime import UTC, datetime
+
+    return datetime.now(UTC).replace(microsecond=0)

@@ -16,6 +16,8 @@ from slicer.ScriptedLoadableModule import (
 
 from RPTDosimetryLib.bridge.parameters import (
     AdministrationParameters,
+    CompareParameters,
+    ReportParameters,
     SegmentationParameters,
     StudyParameters,
 )
@@ -51,6 +53,8 @@ class RPTDosimetryParameterNode:
     administration: AdministrationParameters
     study: StudyParameters
     segmentation: SegmentationParameters
+    compare: CompareParameters
+    report: ReportParameters
 
 
 class RPTDosimetryLogic(ScriptedLoadableModuleLogic):

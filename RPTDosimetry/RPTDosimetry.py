@@ -16,7 +16,11 @@ from slicer.ScriptedLoadableModule import (
 
 from RPTDosimetryLib.bridge.parameters import (
     AdministrationParameters,
+    CalibrationParameters,
     CompareParameters,
+    DoseParameters,
+    KineticsParameters,
+    RegistrationParameters,
     ReportParameters,
     SegmentationParameters,
     StudyParameters,
@@ -52,7 +56,11 @@ class RPTDosimetryParameterNode:
 
     administration: AdministrationParameters
     study: StudyParameters
+    calibration: CalibrationParameters
+    registration: RegistrationParameters
     segmentation: SegmentationParameters
+    kinetics: KineticsParameters
+    dose: DoseParameters
     compare: CompareParameters
     report: ReportParameters
 

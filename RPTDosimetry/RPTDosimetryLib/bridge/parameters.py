@@ -32,6 +32,40 @@ class StudyParameters:
     folder: str = ""
 
 
+@parameterPack
+class CalibrationParameters:
+    """How counts become Bq/mL: a camera of the library by its name, and what is given in its place.
+
+    factorCpsPerMbq: 0 for the camera's. deadTime: the camera's, the one given here (deadTimeUs, one detector head, of
+    the rate deadTimeRate), or left out.
+    """
+
+    camera: str = ""
+    factorCpsPerMbq: Annotated[float, WithinRange(0, 1e6)] = 0.0
+    factorSource: str = ""
+    deadTime: Annotated[str, Choice(["of the camera", "given here", "left out"])] = "of the camera"
+    deadTimeUs: Annotated[float, WithinRange(0, 1000)] = 0.0
+    deadTimeRate: Annotated[str, Choice(["photopeak window", "whole spectrum"])] = "photopeak window"
+    decayDuringScan: Annotated[str, Choice(["counts", "all", "off"])] = "counts"
+    recovery: bool = True
+    joinBeds: Annotated[str, Choice(["auto", "none"])] = "auto"
+
+
+@parameterPack
+class RegistrationParameters:
+    """How time points are aligned (reference: its place in the table, 0 for automatic), and how they are looked at."""
+
+    method: Annotated[str, Choice(["rigid", "affine", "bspline", "none"])] = "rigid"
+    through: Annotated[str, Choice(["spect", "ct"])] = "spect"
+    reference: Annotated[int, WithinRange(0, 99)] = 0
+    knotsMm: Annotated[float, WithinRange(20, 300)] = 90.0
+    look: Annotated[str, Choice(["fused", "checkerboard"])] = "fused"
+    under: Annotated[str, Choice(["reference SPECT", "reference CT"])] = "reference SPECT"
+    blend: Annotated[float, WithinRange(0, 1)] = 0.5
+    stepMm: Annotated[float, WithinRange(0.1, 50)] = 2.0
+    stepDeg: Annotated[float, WithinRange(0.1, 30)] = 1.0
+
+
 class LesionMethod(Enum):
     """vois.lesion_tools.METHODS, by their names."""
 
@@ -69,6 +103,41 @@ class SegmentationParameters:
     coreShare: Annotated[float, WithinRange(0.01, 1)] = 0.5
     backgroundShare: Annotated[float, WithinRange(0, 1)] = 0.5
     reachMm: Annotated[float, WithinRange(5, 300)] = 60.0
+
+
+@parameterPack
+class KineticsParameters:
+    """How activity is integrated over time. voiModels: JSON of model by VOI name where it is not automatic.
+
+    Hours are 0 where not given: the volume's own half-life, no population's, the method's own scan.
+    """
+
+    mapModel: str = "auto"
+    voiModels: str = "{}"
+    weighting: Annotated[str, Choice(["none", "poisson", "relative"])] = "none"
+    tail: Annotated[str, Choice(["physical", "last_two_points", "voi_lambda"])] = "physical"
+    start: Annotated[str, Choice(["zero", "constant"])] = "zero"
+    tailHalfLifeH: Annotated[float, WithinRange(0, 1e5)] = 0.0
+    populationHalfLifeH: Annotated[float, WithinRange(0, 1e5)] = 0.0
+    scanTimeH: Annotated[float, WithinRange(0, 1e5)] = 0.0
+    bootstrap: Annotated[int, WithinRange(0, 100000)] = 0
+
+
+@parameterPack
+class DoseParameters:
+    """Engines (names with commas) and their options; then what is shown, which changes no result."""
+
+    engines: str = "msv8"
+    integrate: Annotated[str, Choice(["activity", "dose_rate"])] = "activity"
+    msvUnscaled: bool = False
+    shown: str = ""
+    thresholdPercent: Annotated[float, WithinRange(0, 100)] = 2.0
+    opacityPercent: Annotated[float, WithinRange(0, 100)] = 50.0
+    isodoses: bool = False
+    isodoseLevels: str = "10, 20, 50, 80, 95"
+    isodoseUnit: Annotated[str, Choice(["% of maximum", "Gy"])] = "% of maximum"
+    projection: bool = False
+    tableFile: str = ""
 
 
 @parameterPack

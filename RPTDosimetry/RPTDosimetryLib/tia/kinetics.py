@@ -5,6 +5,7 @@ Everything in plain arrays and numbers: a KineticFit holds a function and does n
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
@@ -13,11 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from RPTDosimetryLib.errors import CancelledError, KineticsError
+from RPTDosimetryLib.physics.nuclides import nuclide
 from RPTDosimetryLib.records import (
     ActivitySeries,
     Cancelled,
     KineticFit,
     Progress,
+    RegisteredStudy,
     TiaMap,
     TimeActivityCurve,
     Voi,
@@ -92,8 +95,24 @@ class KineticsChoice:
         model = self.models.get(voi.name)
         if model is None:
             return self.settings
-        names = {"organ": "organ_model", "lesion": "lesion_model", "region": "region_model"}
-        return replace(self.settings, **{names[voi.kind]: model})
+        if voi.kind == "organ":
+            return replace(self.settings, organ_model=model)
+        if voi.kind == "lesion":
+            return replace(self.settings, lesion_model=model)
+        return replace(self.settings, region_model=model)
+
+
+def series_of_registered(registered: RegisteredStudy) -> ActivitySeries:
+    """The registered activity with its times and its decay, by the header's half-life where there is one.
+
+    Raises PhysicsDataError for a nuclide that is not known.
+    """
+    given = registered.study.administration
+    known = nuclide(given.nuclide or "")
+    times_s = np.array([point.time_s for point in registered.study.time_points], dtype=np.float64)
+    return ActivitySeries(
+        registered.activity, times_s, known.name, math.log(2) / (given.half_life_s or known.half_life_s)
+    )
 
 
 def kinetics(

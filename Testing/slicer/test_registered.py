@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import slicer
 import vtk
 
 from RPTDosimetryLib.bridge import attributes as at
@@ -139,7 +138,7 @@ def test_a_time_point_aligned_anew_takes_the_old_ones_place(case, small_study):
     before = register(quantified.study, STILL)
     bridge.put_registered(case, before)
     bridge.decide(case, 2, bridge.ACCEPTED)
-    anew = realigned(before, 1, shifted(4.0), STILL)
+    anew = realigned(before, {1: shifted(4.0)}, STILL)
     bridge.replace_time_point(case, anew, 2)
     assert_same(bridge.registered_of(case), anew)
     assert bridge.decision(case, 2) == bridge.OPEN
@@ -166,6 +165,6 @@ def test_another_registration_leaves_nothing_of_the_first(case, put):
     bridge.put_registered(case, put)
     assert len(case.nodes()) == before
     bridge.remove_registered(case)
-    assert case.nodes(at.ALIGNMENT) == [] and case.nodes(at.DEFORMATION) == []
+    assert case.nodes(at.ALIGNMENT) == []
+    assert case.nodes(at.DEFORMATION) == []
     assert case.node(at.ACTIVITY, 2).GetParentTransformNode() is None
-    assert slicer.mrmlScene is not None

@@ -13,7 +13,6 @@ ROLE, TIME_POINT, FINGERPRINT, STEP = "Role", "TimePoint", "Fingerprint", "Step"
 #: Roles of nodes. A step that makes another kind of node adds its role here.
 SPECT, CT, CONTOURS, LABELS, SEGMENTS = "spect", "ct", "contours", "labels", "segments"  # of a time point, as read
 ACTIVITY, ACTIVITY_CT = "activity", "activity_ct"  # of a time point, calibrated [Bq/mL]; the CT of joined beds
-TOTALS = "totals"  # table of total activities before and after calibration
 REGISTERED, ALIGNMENT = "registered", "alignment"  # of a time point, on the reference grid; how it got there
 DEFORMATION, SEEN = "deformation", "seen"  # grid transform above an alignment; where every field of view reaches
 VOIS = "vois"  # the segmentation that kinetics and dose use

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -176,13 +176,22 @@ def _shows(node: Any) -> bool:
 
 
 def _content_time(node: Any) -> int:
-    for name in ("GetImageData", "GetSegmentation", "GetMatrixTransformToParent"):
-        if name == "GetMatrixTransformToParent":
-            break
-        holder: Callable[[], Any] | None = getattr(node, name, None)
-        if holder is not None and holder() is not None:
-            return int(holder().GetMTime())
-    return 0
+    if node.IsA("vtkMRMLSegmentationNode"):
+        return _content_time_of_segments(node)
+    image = node.GetImageData() if hasattr(node, "GetImageData") else None
+    return 0 if image is None else int(image.GetMTime())
+
+
+def _content_time_of_segments(node: Any) -> int:
+    """The Segment Editor changes label maps in place: neither node nor segmentation has a new time by that."""
+    segmentation = node.GetSegmentation()
+    name = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
+    times = [int(segmentation.GetMTime())]
+    for number in range(segmentation.GetNumberOfSegments()):
+        segment = segmentation.GetNthSegment(number)
+        image = segment.GetRepresentation(name)
+        times += [int(segment.GetMTime())] + ([] if image is None else [int(image.GetMTime())])
+    return max(times)
 
 
 def _content(node: Any) -> Any:
@@ -199,6 +208,11 @@ def _content(node: Any) -> Any:
         grid = grid_of_volume(node)
         told = [*grid.shape_zyx, *grid.spacing_mm, *grid.origin_mm, *grid.direction]
         return [digest, str(voxels.dtype), _rounded(told)]
+    if node.IsA("vtkMRMLGridTransformNode"):
+        from RPTDosimetryLib.bridge.transforms import deformation_of
+
+        vectors = deformation_of(node).displacement_mm
+        return hashlib.blake2b(vectors.tobytes(), digest_size=16).hexdigest()
     if node.IsA("vtkMRMLTransformNode"):
         import vtk
 
@@ -216,15 +230,29 @@ def _rounded(values: Iterable[float]) -> list[float]:
 
 
 def _content_of_segments(node: Any) -> list[Any]:
+    """Names, boxes and voxels, each cut to what it fills: files cut label maps otherwise than memory does."""
+    import numpy as np
     from vtk.util.numpy_support import vtk_to_numpy
 
-    told = []
+    told: list[Any] = []
     segmentation = node.GetSegmentation()
     for number in range(segmentation.GetNumberOfSegments()):
         identifier = segmentation.GetNthSegmentID(number)
-        image = slicer.vtkOrientedImageData()
+        name, image = segmentation.GetSegment(identifier).GetName(), slicer.vtkOrientedImageData()
         node.GetBinaryLabelmapRepresentation(identifier, image)
+        i0, i1, j0, j1, k0, k1 = image.GetExtent()
         scalars = image.GetPointData().GetScalars()
-        digest = "" if scalars is None else hashlib.blake2b(vtk_to_numpy(scalars).tobytes(), digest_size=16).hexdigest()
-        told.append([segmentation.GetSegment(identifier).GetName(), list(image.GetExtent()), digest])
+        if scalars is None or i1 < i0 or j1 < j0 or k1 < k0:
+            told.append([name])
+            continue
+        mask = vtk_to_numpy(scalars).reshape(k1 - k0 + 1, j1 - j0 + 1, i1 - i0 + 1) > 0
+        ends = [np.flatnonzero(mask.any(axis=others)) for others in ((1, 2), (0, 2), (0, 1))]
+        if not all(axis.size for axis in ends):
+            told.append([name])
+            continue
+        box = tuple(slice(int(axis[0]), int(axis[-1]) + 1) for axis in ends)
+        corner = [first + part.start for first, part in zip((k0, j0, i0), box, strict=True)]
+        bits = np.packbits(np.ascontiguousarray(mask[box]))
+        digest = hashlib.blake2b(bits.tobytes(), digest_size=16).hexdigest()
+        told.append([name, corner, list(mask[box].shape), digest])
     return told

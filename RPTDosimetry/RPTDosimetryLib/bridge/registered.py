@@ -65,10 +65,10 @@ def remove_registered(case: Case) -> None:
             case.remove(node)
 
 
-def registered_of(case: Case, rejected: bool = False) -> RegisteredStudy:
+def registered_of(case: Case, rejected: bool = False, edited: bool = False) -> RegisteredStudy:
     """The registered study of the scene, without rejected time points unless asked for.
 
-    Copies every voxel: call it where a job is prepared, not in refresh. Raises StudyError and RegistrationError where
+    edited: also where transforms were edited and not applied yet (they stand in it, the images are as before). Copies every voxel: call it where a job is prepared, not in refresh. Raises StudyError and RegistrationError where
     a step before was not run, time points have changed since, or an edited transform was not applied.
     """
     seen = case.node(at.SEEN)
@@ -79,9 +79,9 @@ def registered_of(case: Case, rejected: bool = False) -> RegisteredStudy:
     order = registered_numbers(case)
     if numbers != order or any(case.node(at.REGISTERED, n) is None or alignment_node(case, n) is None for n in order):
         raise RegistrationError("The time points have changed since they were registered: run step Registration again.")
-    edited = edited_numbers(case)
-    if edited:
-        told = ", ".join(str(order.index(number) + 1) for number in edited)
+    changed = edited_numbers(case)
+    if changed and not edited:
+        told = ", ".join(str(order.index(number) + 1) for number in changed)
         raise RegistrationError(
             f"The transform of time point {told} was edited after it was applied: apply or reset it in step "
             "Registration."

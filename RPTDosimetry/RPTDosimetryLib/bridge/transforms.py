@@ -7,6 +7,7 @@ is M⁻¹ in RAS, and the grid node above it has x + u(x) as its transform from 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -74,6 +75,23 @@ def matrix_of(node: Any) -> Matrix:
 def put_matrix(node: Any, moving_from_fixed: Matrix) -> None:
     """Replace M of a linear transform node: reference to time point, LPS [mm]."""
     node.SetMatrixTransformToParent(vtk_matrix(_inverse(ras_transform(moving_from_fixed))))
+
+
+def nudge(node: Any, shift_ras_mm: Sequence[float], turn_deg: Sequence[float], about_ras_mm: Sequence[float]) -> None:
+    """Shift and turn what lies under a linear transform node, as seen in the reference.
+
+    Shifts to the right, front and head [mm]; turns about the axes that point there [degrees, right-handed], through a
+    point that stays.
+    """
+    transform = vtk.vtkTransform()
+    transform.PostMultiply()
+    transform.Translate(*(-float(value) for value in about_ras_mm))
+    for turn, angle in zip((transform.RotateX, transform.RotateY, transform.RotateZ), turn_deg, strict=True):
+        turn(float(angle))
+    transform.Translate(*(float(a) + float(s) for a, s in zip(about_ras_mm, shift_ras_mm, strict=True)))
+    before = vtk.vtkMatrix4x4()
+    node.GetMatrixTransformToParent(before)
+    node.SetMatrixTransformToParent(vtk_matrix(array_of(transform.GetMatrix()) @ array_of(before)))
 
 
 def put_deformation(node: Any, deformation: Deformation) -> None:

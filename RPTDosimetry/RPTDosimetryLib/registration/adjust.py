@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -23,31 +23,26 @@ EDITED: Final = "edited by hand"
 
 def realigned(
     registered: RegisteredStudy,
-    index: int,
-    moving_from_fixed: NDArray[np.float64],
+    matrices: Mapping[int, NDArray[np.float64]],
     settings: RegistrationSettings | None = None,
     progress: Progress = silent,
 ) -> RegisteredStudy:
-    """Time point ``index`` moved by another matrix M (4×4, LPS, mm, reference to time point); its deformation stays.
+    """Time points (index → M, 4×4, LPS, mm, reference to time point) moved by other matrices; deformations stay.
 
-    Its figures are made anew. What a search would refuse is a warning here: a person has decided. Raises
+    Their figures are made anew. What a search would refuse is a warning here: a person has decided. Raises
     RegistrationError for the reference, a matrix that is no transform, and one that leaves the image or folds it.
     """
     chosen = settings or RegistrationSettings()
-    if index == registered.reference_index:
-        raise RegistrationError(f"Time point {index + 1} is the reference and stays: move the others.")
-    matrix = np.asarray(moving_from_fixed, dtype=np.float64)
-    if not np.isfinite(matrix).all() or np.linalg.det(matrix[:3, :3]) <= 0:
-        raise RegistrationError(f"The transform of time point {index + 1} mirrors or flattens the image: reset it.")
-    progress(0.1, f"Moving time point {index + 1}")
-    found = _judged(registered, index, PointMap(matrix, registered.alignments[index].deformation), chosen)
-    progress(0.5, f"Resampling time point {index + 1}")
-    moved = move_activity(registered.study.time_points[index].spect, PointMap.of(found), registered.grid)
-    found = replace(found, rescaled_by=moved.rescaled_by, cut_fraction=moved.cut_fraction)
     alignments, activity = list(registered.alignments), list(registered.activity)
-    alignments[index], activity[index] = found, moved.image
+    for done, (index, told) in enumerate(matrices.items()):
+        progress(done / len(matrices), f"Moving time point {index + 1}")
+        matrix = _require_transform(registered, index, told)
+        found = _judged(registered, index, PointMap(matrix, registered.alignments[index].deformation), chosen)
+        moved = move_activity(registered.study.time_points[index].spect, PointMap.of(found), registered.grid)
+        alignments[index] = replace(found, rescaled_by=moved.rescaled_by, cut_fraction=moved.cut_fraction)
+        activity[index] = moved.image
     changed = replace(registered, alignments=tuple(alignments), activity=tuple(activity))
-    progress(1.0, "Time point moved")
+    progress(1.0, "Time points moved")
     return with_warnings(replace(changed, seen=seen_by_all(changed)), chosen)
 
 
@@ -83,6 +78,15 @@ def seen_by_all(registered: RegisteredStudy) -> NDArray[np.bool_]:
         for point, alignment in zip(registered.study.time_points, registered.alignments, strict=True)
     ]
     return np.asarray(np.logical_and.reduce(views))
+
+
+def _require_transform(registered: RegisteredStudy, index: int, told: NDArray[np.float64]) -> NDArray[np.float64]:
+    if index == registered.reference_index:
+        raise RegistrationError(f"Time point {index + 1} is the reference and stays: move the others.")
+    matrix = np.asarray(told, dtype=np.float64)
+    if not np.isfinite(matrix).all() or np.linalg.det(matrix[:3, :3]) <= 0:
+        raise RegistrationError(f"The transform of time point {index + 1} mirrors or flattens the image: reset it.")
+    return matrix
 
 
 def _judged(registered: RegisteredStudy, index: int, moved: PointMap, settings: RegistrationSettings) -> Alignment:

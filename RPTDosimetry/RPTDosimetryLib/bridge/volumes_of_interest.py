@@ -1,8 +1,8 @@
 """The volumes of interest of the case: its segmentation as drawn, the rules that settle it, and who accepted what.
 
-The node VOIS holds volumes as drawn, so that a rule can be changed back and forth and nothing is lost; what kinetics and
-dose take is vois_of_case, settled by the library's rules each time. A review is of the settled mask: it carries that
-mask's checksum (vois.review) and holds as long as the checksum does.
+The node VOIS holds volumes as drawn, so that a rule can be changed back and forth and nothing is lost; what kinetics
+and dose take is vois_of_case, settled by the library's rules each time. A review is of the settled mask: it carries
+that mask's checksum (vois.review) and holds as long as the checksum does.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from slicer.i18n import tr as _
 from RPTDosimetryLib.bridge import attributes as at
 from RPTDosimetryLib.bridge import hierarchy
 from RPTDosimetryLib.bridge.case import Case, fingerprint
-from RPTDosimetryLib.bridge.geometry import array_of, grid_from, ras_from_ijk, vtk_matrix
+from RPTDosimetryLib.bridge.geometry import ras_from_ijk, vtk_matrix
 from RPTDosimetryLib.bridge.segmentations import grid_of_segmentation, put_vois, set_review, voi_of
 from RPTDosimetryLib.bridge.volumes import image_of, volume_from_image
 from RPTDosimetryLib.errors import DosimetryError, VoiError
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 #: Tags of a segment beside those of segmentations.py: checksum of the mask that was reviewed, and of the mask as made.
 _REVIEWED, _MADE = "RPTDosimetryReviewed", "RPTDosimetryMade"
-_settled: WeakKeyDictionary[Case, tuple[str, tuple[Voi, ...]]] = WeakKeyDictionary()
+_known: WeakKeyDictionary[Case, Known] = WeakKeyDictionary()
 _patients: WeakKeyDictionary[Case, tuple[str, PatientMap]] = WeakKeyDictionary()
 
 
@@ -46,20 +46,39 @@ class Drawn:
     problem: str = ""
 
 
+@dataclass(frozen=True)
+class Known:
+    """The node VOIS read: settled is empty where problem says what has to be repaired first."""
+
+    key: str
+    drawn: tuple[Drawn, ...]
+    settled: tuple[Voi, ...]
+    problem: str
+
+
 def vois_of_case(case: Case) -> tuple[Voi, ...]:
     """What kinetics and dose take: every volume settled by the rules of the panel, each with its review if it holds.
 
-    Raises VoiError where nothing is drawn yet, or a segment is empty; GridMismatchError for one of another geometry.
+    Raises VoiError where nothing is drawn yet, or for all segments that cannot be used (empty, another geometry).
     """
-    node = case.node(at.VOIS)
-    if node is None or node.GetSegmentation().GetNumberOfSegments() == 0:
+    known = known_of(case)
+    if not known.drawn:
         raise VoiError("No volume of interest is drawn yet: do so in step Segmentation.")
+    if known.problem:
+        raise VoiError(known.problem)
+    return known.settled
+
+
+def known_of(case: Case) -> Known:
+    """Segments as drawn and as settled; worked out again only when something has changed."""
+    node = case.node(at.VOIS)
+    if node is None:
+        return Known("", (), (), "")
     key = fingerprint([content_of(case), _reviews_as_told(node)])
-    known = _settled.get(case)
-    if known is None or known[0] != key:
-        known = (key, _settled_anew(case, node))
-        _settled[case] = known
-    return known[1]
+    known = _known.get(case)
+    if known is None or known.key != key:
+        known = _known[case] = _found(case, node, key)
+    return known
 
 
 def content_of(case: Case) -> str:
@@ -75,19 +94,6 @@ def rules_of(case: Case) -> tuple[str, str]:
     """Lesions in organs and the overlap rule, as chosen in the panel."""
     chosen = case.parameters.segmentation
     return str(chosen.lesionsInOrgans), str(chosen.overlaps)
-
-
-def drawn_of(case: Case) -> list[Drawn]:
-    """Every segment as drawn, those with a problem included."""
-    node = case.node(at.VOIS)
-    found = []
-    for identifier in segment_ids(node):
-        name = node.GetSegmentation().GetSegment(identifier).GetName()
-        try:
-            found.append(Drawn(identifier, name, voi_of(node, identifier)))
-        except DosimetryError as error:
-            found.append(Drawn(identifier, name, None, str(error)))
-    return found
 
 
 def segment_ids(node: Any) -> list[str]:
@@ -123,14 +129,10 @@ def withdraw(case: Case, identifier: str) -> None:
 
 def unreviewed(case: Case) -> list[str]:
     """A sentence for every volume that nobody has accepted as it is now, and for each that cannot be used."""
-    problems = [drawn.problem for drawn in drawn_of(case) if drawn.problem]
-    if problems or not segment_ids(case.node(at.VOIS)):
-        return problems
-    try:
-        vois = vois_of_case(case)
-    except DosimetryError as error:
-        return [str(error)]
-    return [_("{name} is not reviewed.").format(name=voi.name) for voi in vois if voi.review is None]
+    known = known_of(case)
+    if known.problem:
+        return [part.problem for part in known.drawn if part.problem] or [known.problem]
+    return [_("{name} is not reviewed.").format(name=voi.name) for voi in known.settled if voi.review is None]
 
 
 def _with_review(voi: Voi, checksum: str) -> Voi:
@@ -166,10 +168,10 @@ def add_volumes(case: Case, vois: Sequence[Voi], made_here: bool = False) -> Any
     from RPTDosimetryLib.vois.delineate import with_unique_names
 
     node = node_on(case, vois[0].grid)
-    there = [drawn.voi for drawn in drawn_of(case) if drawn.voi is not None]
-    lost = [drawn.problem for drawn in drawn_of(case) if drawn.voi is None]
-    if lost:
-        raise VoiError(" ".join(lost))
+    known = known_of(case)
+    if any(part.voi is None for part in known.drawn):
+        raise VoiError(known.problem)
+    there = [part.voi for part in known.drawn if part.voi is not None]
     tags = _tags_by_name(node)
     added = with_unique_names([*there, *vois])
     _put(node, added, grid_of_segmentation(node))
@@ -193,54 +195,6 @@ def replace_made(case: Case, vois: Sequence[Voi], grid: Grid) -> tuple[Any, list
         tags.get(name, {}).pop(_MADE, None)
     _tag_again(node, tags, made)
     return node, said
-
-
-def take_over(case: Case, node: Any, grid: Grid) -> list[Voi]:
-    """The segments of somebody's segmentation as VOIs on the dose grid, each with its volume (vois.segment).
-
-    Raises VoiError: nothing in it, an empty segment, one outside the grid, a segmentation under a transform.
-    """
-    from RPTDosimetryLib.vois.delineate import kind_of_segment
-    from RPTDosimetryLib.vois.segment import voi_from_segment
-
-    if node.GetParentTransformNode() is not None:
-        raise VoiError(
-            f"{node.GetName()} lies under the transform {node.GetParentTransformNode().GetName()}: harden the transform "
-            "in the module Transforms first."
-        )
-    parts = segments_as_they_lie(node)
-    if not parts:
-        raise VoiError(f"{node.GetName()} holds no segment: draw one first.")
-    source = f"segmentation {node.GetName()}"
-    return [voi_from_segment(part, grid, source, kind_of_segment(part)) for part in parts]
-
-
-def same_geometry(node: Any, grid: Grid) -> bool:
-    """True when every segment of a segmentation lies on the lattice of a grid."""
-    return all(_on_lattice(part.grid, grid) for part in segments_as_they_lie(node))
-
-
-def segments_as_they_lie(node: Any) -> list[Segment]:
-    """Every segment with the grid of its own label map. Raises VoiError for an empty segment."""
-    from vtk.util.numpy_support import vtk_to_numpy
-
-    found = []
-    for identifier in segment_ids(node):
-        name, image = node.GetSegmentation().GetSegment(identifier).GetName(), slicer.vtkOrientedImageData()
-        node.GetBinaryLabelmapRepresentation(identifier, image)
-        i0, i1, j0, j1, k0, k1 = image.GetExtent()
-        if i1 < i0 or j1 < j0 or k1 < k0 or image.GetPointData().GetScalars() is None:
-            raise VoiError(f"Segment {name} of {node.GetName()} is empty: draw it, or remove it.")
-        shape = (k1 - k0 + 1, j1 - j0 + 1, i1 - i0 + 1)
-        matrix = vtk.vtkMatrix4x4()
-        image.GetImageToWorldMatrix(matrix)
-        first = array_of(matrix)
-        first[:3, 3] = (first @ [i0, j0, k0, 1.0])[:3]
-        mask = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(shape) > 0
-        if not mask.any():
-            raise VoiError(f"Segment {name} of {node.GetName()} is empty: draw it, or remove it.")
-        found.append(Segment(name, mask, grid_from(shape, first)))
-    return found
 
 
 # patient ------------------------------------------------------------------------------------------------------------
@@ -294,14 +248,28 @@ def _patient_inputs(case: Case) -> str:
 # inside -------------------------------------------------------------------------------------------------------------
 
 
-def _settled_anew(case: Case, node: Any) -> tuple[Voi, ...]:
+def _found(case: Case, node: Any, key: str) -> Known:
     from RPTDosimetryLib.vois.lesion_rules import VoiRules, settled
 
+    drawn = tuple(_drawn(node, identifier) for identifier in segment_ids(node))
+    problems = [part.problem for part in drawn if part.problem]
+    if problems:
+        return Known(key, drawn, (), " ".join(problems))
     lesions, overlaps = rules_of(case)
-    identifiers = segment_ids(node)
-    drawn = [voi_of(node, identifier) for identifier in identifiers]
-    found = settled(drawn, VoiRules(lesions, overlaps))  # type: ignore[arg-type]
-    return tuple(_with_review(voi, _tag(node, n, _REVIEWED)) for n, voi in zip(identifiers, found, strict=True))
+    try:
+        found = settled([part.voi for part in drawn if part.voi], VoiRules(lesions, overlaps))  # type: ignore[arg-type]
+    except DosimetryError as error:
+        return Known(key, drawn, (), str(error))
+    tags = [_tag(node, part.segment_id, _REVIEWED) for part in drawn]
+    return Known(key, drawn, tuple(map(_with_review, found, tags)), "")
+
+
+def _drawn(node: Any, identifier: str) -> Drawn:
+    name = node.GetSegmentation().GetSegment(identifier).GetName()
+    try:
+        return Drawn(identifier, name, voi_of(node, identifier))
+    except DosimetryError as error:
+        return Drawn(identifier, name, None, str(error))
 
 
 def _descriptions(node: Any) -> list[tuple[str, Voi]]:
@@ -323,7 +291,7 @@ def _kept(case: Case, node: Any, grid: Grid) -> tuple[list[Voi], list[str]]:
     from RPTDosimetryLib.vois.segment import voi_from_segment
 
     kept, said = [], []
-    for drawn in drawn_of(case):
+    for drawn in known_of(case).drawn:
         if drawn.voi is None:
             said.append(_("{problem} It was left out.").format(problem=drawn.problem))
             continue
@@ -385,12 +353,6 @@ def _set_tag(node: Any, identifier: str, name: str, value: str) -> None:
         segment.SetTag(name, value)
     else:
         segment.RemoveTag(name)
-
-
-def _on_lattice(grid: Grid, onto: Grid) -> bool:
-    shift = np.linalg.inv(onto.lps_from_ijk) @ grid.lps_from_ijk
-    aligned = np.allclose(shift[:3, :3], np.eye(3), atol=1e-3)
-    return bool(aligned and np.allclose(shift[:3, 3], np.round(shift[:3, 3]), atol=1e-2))
 
 
 def _now() -> Any:

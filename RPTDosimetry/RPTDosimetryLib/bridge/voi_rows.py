@@ -1,0 +1,83 @@
+"""The review table of the volumes of interest: what each holds, and who accepted it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import slicer
+
+from RPTDosimetryLib.bridge import attributes as at
+from RPTDosimetryLib.bridge.case import Case, fingerprint
+from RPTDosimetryLib.bridge.geometry import grid_of_volume
+from RPTDosimetryLib.bridge.registered import registered_numbers
+from RPTDosimetryLib.bridge.volumes_of_interest import known_of
+from RPTDosimetryLib.grid import Grid
+from RPTDosimetryLib.records import Voi
+from RPTDosimetryLib.units import BQ_PER_MBQ
+
+_rows: WeakKeyDictionary[Case, tuple[str, list[Row]]] = WeakKeyDictionary()
+
+
+@dataclass(frozen=True)
+class Row:
+    """One volume as kinetics and dose take it (settled by the rules).
+
+    mass_g: Σ density · voxel volume without air; None where no density is in the scene. activity_mbq: one for each
+    registered time point, at scan time, None where its volume lies on another grid. problem: why it cannot be used.
+    """
+
+    segment_id: str
+    name: str
+    voi: Voi | None
+    mass_g: float | None
+    activity_mbq: tuple[float | None, ...]
+    problem: str = ""
+
+
+def rows_of(case: Case) -> list[Row]:
+    """One row a segment, in their order; worked out again only when something has changed."""
+    known = known_of(case)
+    images = [case.node(at.REGISTERED, number) for number in registered_numbers(case)]
+    maps = [case.node(at.DENSITY), case.node(at.MEDIUM)]
+    key = fingerprint([known.key, case.content([*images, *maps])])
+    told = _rows.get(case)
+    if told is None or told[0] != key:
+        told = _rows[case] = (key, _made(known, images, maps))
+    return told[1]
+
+
+def _made(known: Any, images: list[Any], maps: list[Any]) -> list[Row]:
+    settled = known.settled or tuple(part.voi for part in known.drawn)
+    rows = []
+    for part, voi in zip(known.drawn, settled, strict=True):
+        if voi is None:
+            rows.append(Row(part.segment_id, part.name, None, None, (None,) * len(images), part.problem))
+            continue
+        activity = tuple(_activity_mbq(image, voi) for image in images)
+        problem = "" if known.settled else known.problem
+        rows.append(Row(part.segment_id, part.name, voi, _mass_g(maps, voi), activity, problem))
+    return rows
+
+
+def _activity_mbq(image: Any, voi: Voi) -> float | None:
+    """Σ concentration · voxel volume [MBq]."""
+    if image is None or not _on(image, voi.grid):
+        return None
+    bq_per_ml = slicer.util.arrayFromVolume(image)[voi.mask].sum(dtype=np.float64)
+    return float(bq_per_ml * voi.grid.voxel_volume_ml / BQ_PER_MBQ)
+
+
+def _mass_g(maps: list[Any], voi: Voi) -> float | None:
+    """Σ density · voxel volume [g] of what is not air (medium 0), as the organ table has it."""
+    density, medium = maps
+    if density is None or medium is None or not (_on(density, voi.grid) and _on(medium, voi.grid)):
+        return None
+    tissue = voi.mask & (slicer.util.arrayFromVolume(medium) > 0)
+    return float(slicer.util.arrayFromVolume(density)[tissue].sum(dtype=np.float64) * voi.grid.voxel_volume_ml)
+
+
+def _on(node: Any, grid: Grid) -> bool:
+    return grid_of_volume(node).same_as(grid)

@@ -15,9 +15,7 @@ _STEP = 0.25
 SHORTEST_MM = 0.1
 
 
-def line_profile(
-    image: Image, start_mm: Vector3, end_mm: Vector3
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def line_profile(image: Image, start_mm: Vector3, end_mm: Vector3) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Distances from ``start_mm`` [mm] and values there, linear between voxel centres; NaN outside of these.
 
     Points are LPS [mm]. Raises EvaluationError for two points on one place or not finite.

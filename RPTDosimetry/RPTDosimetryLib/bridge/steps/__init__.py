@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from RPTDosimetryLib.bridge.steps.compare import CompareStep
 from RPTDosimetryLib.bridge.steps.step import Step
 from RPTDosimetryLib.bridge.steps.study import StudyStep
 
-STEPS: tuple[type[Step], ...] = (StudyStep,)
+STEPS: tuple[type[Step], ...] = (StudyStep, CompareStep)
 
 
 def make_steps(panel: Any = None) -> dict[str, Step]:

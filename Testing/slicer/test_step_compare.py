@@ -1,0 +1,297 @@
+"""Step Compare by clicking: two doses on a small grid, a loaded RT Dose, mask, second click, profile, saving."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scene_files import load_bundle, save_bundle
+
+
+def events(seconds=0.0):
+    import time
+
+    import slicer
+
+    end = time.monotonic() + seconds
+    while True:
+        for _ in range(3):
+            slicer.app.processEvents()
+        if time.monotonic() >= end:
+            return
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def doses():
+    """A reference, and an evaluated dose 3 % above it with a hot corner; three volumes of interest."""
+    from RPTDosimetryLib.grid import Grid
+    from RPTDosimetryLib.records import Image, Voi
+
+    grid = Grid((9, 10, 11), (4.0, 4.5, 5.0), (-20.0, 10.0, 400.0))
+    k, j, i = np.indices(grid.shape_zyx)
+    reference = (20 * np.exp(-((i - 5) ** 2 + (j - 5) ** 2 + (k - 4) ** 2) / 12)).astype(np.float32)
+    evaluated = reference * np.float32(1.03)
+    evaluated[:4, :5, :5] += np.float32(1.5)
+    vois = tuple(
+        Voi(name, mask, grid, kind=kind)
+        for name, mask, kind in (
+            ("liver", i < 5, "organ"),
+            ("kidney_left", (i > 6) & (j > 4), "organ"),
+            ("lesion_1", reference > 15, "lesion"),
+        )
+    )
+    return Image(reference, grid, "Gy"), Image(evaluated, grid, "Gy"), vois
+
+
+def put(case, doses):
+    """Both doses and the volumes as the steps before put them into the scene."""
+    from RPTDosimetryLib.bridge import attributes as at
+    from RPTDosimetryLib.bridge.doses import put_dose
+    from RPTDosimetryLib.bridge.segmentations import segmentation_from
+    from RPTDosimetryLib.records import DoseMap
+
+    nodes = [
+        put_dose(case, DoseMap(image, engine, f"by {engine}", "Lu-177"))[0]
+        for image, engine in zip(doses[:2], ("local", "msv8"), strict=True)
+    ]
+    return *nodes, segmentation_from(doses[2], "Volumes of interest", at.VOIS)
+
+
+@pytest.fixture
+def ready(panel, doses):
+    panel.nodes = put(panel.case, doses)
+    panel.open_step("compare")
+    events()
+    return panel
+
+
+def compared(panel):
+    step = panel.steps["compare"]
+    step.ui.compareButton.click()
+    panel.runner.wait(60)
+    events()
+    return step
+
+
+def maps(case):
+    import slicer
+
+    from RPTDosimetryLib.bridge import comparison
+
+    return {kind: slicer.util.arrayFromVolume(comparison.part(case, kind)).copy() for kind in comparison.MAPS}
+
+
+def choose(box, data):
+    index = next(n for n in range(box.count) if box.itemData(n) == data)
+    box.setCurrentIndex(index)
+    box.activated.emit(index)
+    events()
+
+
+def test_without_doses_the_step_says_what_it_needs(panel):
+    ui = panel.steps["compare"].ui
+    assert not ui.compareButton.enabled
+    assert "Two dose volumes [Gy] are needed" in ui.compareButton.toolTip
+
+
+def test_one_click_compares_as_the_library_does(ready, doses):
+    from RPTDosimetryLib.evaluation.compare_answer import compare_doses
+    from RPTDosimetryLib.evaluation.gamma import gamma_index
+
+    ui = ready.steps["compare"].ui
+    assert [ui.referenceBox.currentText, ui.evaluatedBox.currentText] == ["Dose local [Gy]", "Dose msv8 [Gy]"]
+    compared(ready)
+    reference, evaluated, vois = doses
+    shown = maps(ready.case)
+    np.testing.assert_array_equal(shown["gamma"], gamma_index(reference, evaluated).gamma_index.voxels)
+    np.testing.assert_allclose(shown["difference"], evaluated.voxels - reference.voxels, atol=1e-6)
+    high = reference.voxels >= 0.01 * reference.voxels.max()
+    assert (np.isfinite(shown["relative error"]) == high).all()
+    expected = 100 * (evaluated.voxels / reference.voxels - 1)[high]
+    np.testing.assert_allclose(shown["relative error"][high], expected, rtol=1e-4)
+    rows = compare_doses(reference, evaluated, vois).organs
+    assert ui.organTable.rowCount == 3
+    assert ui.organTable.item(0, 0).text() == "liver"
+    assert float(ui.organTable.item(0, 3).text()) == pytest.approx(rows[0].error_gy, rel=5e-3)
+    assert "Gamma 1 % global, 4.795 mm" in ready.said
+    assert "done" in ready._headers["compare"].text
+
+
+def test_a_second_click_with_other_criteria_and_a_mask_is_right(ready, doses):
+    from RPTDosimetryLib.evaluation.gamma import GammaSettings, gamma_index
+
+    step = compared(ready)
+    choose(step.ui.maskBox, "liver")
+    step.ui.percentBox.value = 5.0
+    step.ui.localBox.checked = True
+    events()
+    assert "out of date" in ready._headers["compare"].text
+    compared(ready)
+    reference, evaluated, vois = doses
+    settings = GammaSettings(dose_percent=5.0, local=True)
+    expected = gamma_index(reference, evaluated, settings, vois[0].mask).gamma_index.voxels
+    shown = maps(ready.case)
+    np.testing.assert_array_equal(shown["gamma"], expected)
+    assert np.isnan(shown["difference"][~vois[0].mask]).all()
+    assert "done" in ready._headers["compare"].text
+    before = len(ready.case.nodes())
+    compared(ready)
+    np.testing.assert_array_equal(maps(ready.case)["gamma"], expected)
+    assert len(ready.case.nodes()) == before
+
+
+def test_exchanging_the_doses_changes_the_sign(ready):
+    step = compared(ready)
+    first = maps(ready.case)["difference"]
+    choose(step.ui.referenceBox, ready.nodes[1].GetID())
+    assert "choose two volumes" in step.ui.compareButton.toolTip
+    choose(step.ui.evaluatedBox, ready.nodes[0].GetID())
+    compared(ready)
+    np.testing.assert_allclose(maps(ready.case)["difference"], -first, atol=1e-6)
+
+
+def test_a_loaded_rt_dose_is_compared(ready, doses, tmp_path):
+    """The identity of a DICOM file; rounding of an RT Dose stays below its own figure."""
+    from RPTDosimetryLib.study.image_files import write_image
+
+    file = tmp_path / "other.nrrd"
+    write_image(doses[0], file)
+    step = ready.steps["compare"]
+    step.ui.fileEdit.currentPath = str(file)
+    events()
+    step.ui.loadButton.click()
+    ready.runner.wait(60)
+    events()
+    assert "other.nrrd" in ready.said
+    loaded = next(n for n in range(step.ui.evaluatedBox.count) if "other" in step.ui.evaluatedBox.itemText(n))
+    choose(step.ui.evaluatedBox, step.ui.evaluatedBox.itemData(loaded))
+    compared(ready)
+    assert np.abs(maps(ready.case)["difference"]).max() == 0
+    assert "100.00 %" in ready.said
+
+
+def test_doses_on_different_grids_need_resampling(ready, doses):
+    from RPTDosimetryLib.bridge.comparison import add_dose
+    from RPTDosimetryLib.grid import Grid
+    from RPTDosimetryLib.records import Image
+
+    fine = Grid((18, 20, 22), (2.0, 2.25, 2.5), (-21.0, 8.875, 398.75))
+    node = add_dose(ready.case, Image(np.full(fine.shape_zyx, 3.0, np.float32), fine, "Gy"), "flat")
+    events()
+    step = ready.steps["compare"]
+    choose(step.ui.evaluatedBox, node.GetID())
+    assert "different grids" in step.ui.compareButton.toolTip
+    step.ui.resampleBox.checked = True
+    events()
+    compared(ready)
+    np.testing.assert_allclose(maps(ready.case)["difference"], 3.0 - doses[0].voxels, atol=1e-5)
+
+
+def test_errors_are_sentences(ready):
+    """A dose without any: nothing to normalise to."""
+    import slicer
+
+    slicer.util.updateVolumeFromArray(ready.nodes[0], np.zeros((9, 10, 11), np.float32))
+    events()
+    compared(ready)
+    assert "no dose above 0 Gy" in ready.said
+    assert not ready.steps["compare"].results(ready.case)
+
+
+def test_a_volume_under_a_transform_is_refused(ready):
+    import slicer
+
+    transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "moved")
+    ready.nodes[1].SetAndObserveTransformNodeID(transform.GetID())
+    ready.refresh()
+    assert "harden it" in ready.steps["compare"].ui.compareButton.toolTip
+
+
+def test_the_profile_is_both_doses_along_the_line(ready, doses):
+    """Along a row of voxel centres the profile holds the voxels themselves."""
+    import slicer
+    from vtk.util.numpy_support import vtk_to_numpy
+
+    from RPTDosimetryLib.bridge import comparison
+    from RPTDosimetryLib.bridge.geometry import ras_point
+
+    step = ready.steps["compare"]
+    assert not step.ui.profileButton.enabled
+    step.ui.placeButton.click()
+    line = comparison.profile_line(ready.case)
+    grid = doses[0].grid
+    for index in (0, 10):
+        line.AddControlPoint(ras_point((grid.lps_from_ijk @ [index, 5, 4, 1])[:3]))
+    events(0.4)
+    chart = comparison.part(ready.case, comparison.PROFILES)
+    assert chart.GetXAxisTitle() == "Distance [mm]"
+    table = chart.GetNthPlotSeriesNode(0).GetTableNode().GetTable()
+    distance, first, _x, second = (vtk_to_numpy(table.GetColumn(n)) for n in range(4))
+    np.testing.assert_allclose(np.interp(np.arange(11) * 4.0, distance, first), doses[0].voxels[4, 5], rtol=1e-5)
+    np.testing.assert_allclose(np.interp(np.arange(11) * 4.0, distance, second), doses[1].voxels[4, 5], rtol=1e-5)
+    line.SetNthControlPointPositionWorld(1, *ras_point((grid.lps_from_ijk @ [5, 5, 4, 1])[:3]))
+    events(0.4)
+    chart = comparison.part(ready.case, comparison.PROFILES)
+    moved = vtk_to_numpy(chart.GetNthPlotSeriesNode(0).GetTableNode().GetTable().GetColumn(0))
+    assert moved[-1] == pytest.approx(20.0)
+    assert len(slicer.util.getNodesByClass("vtkMRMLPlotChartNode")) == 1
+
+
+def test_a_script_compares_and_gets_the_same_maps(logic, doses):
+    case = logic.case()
+    put(case, doses)
+    step = logic.step("compare")
+    assert step.missing(case) == []
+    nodes = step.run_now(case)
+    assert {node.GetClassName() for node in nodes} >= {"vtkMRMLScalarVolumeNode", "vtkMRMLTableNode"}
+    np.testing.assert_allclose(maps(case)["difference"], doses[1].voxels - doses[0].voxels, atol=1e-6)
+
+
+def test_edited_contours_mark_the_comparison_out_of_date(ready, doses):
+    from RPTDosimetryLib.bridge.segmentations import put_vois
+
+    compared(ready)
+    put_vois(ready.nodes[2], (replace(doses[2][0], mask=~doses[2][0].mask), *doses[2][1:]))
+    ready.refresh()
+    assert "out of date" in ready._headers["compare"].text
+
+
+def test_closing_the_scene_leaves_nothing(ready):
+    import slicer
+
+    compared(ready)
+    ready.steps["compare"].ui.placeButton.click()
+    slicer.mrmlScene.Clear(0)
+    events(0.2)
+    assert ready.case.nodes() == []
+    assert not ready.steps["compare"].ui.compareButton.enabled
+
+
+def test_closing_the_scene_in_mid_run_drops_the_answer(ready):
+    import slicer
+
+    ready.steps["compare"].ui.compareButton.click()
+    events()
+    slicer.mrmlScene.Clear(0)
+    events(0.5)
+    assert not ready.runner.busy
+    assert ready.case.nodes() == []
+
+
+def test_a_saved_scene_shows_the_comparison_again(ready, tmp_path):
+    from RPTDosimetryLib.bridge import comparison
+
+    step = compared(ready)
+    told, shown = step.ui.figuresLabel.text, maps(ready.case)
+    save_bundle(tmp_path / "case.mrb")
+    load_bundle(tmp_path / "case.mrb")
+    events()
+    assert step.ui.figuresLabel.text == told
+    for kind, voxels in maps(ready.case).items():
+        np.testing.assert_array_equal(shown[kind], voxels)
+    assert "done" in ready._headers["compare"].text
+    table = comparison.part(ready.case, comparison.HISTOGRAMS).GetNthPlotSeriesNode(1).GetTableNode().GetTable()
+    assert table.GetColumn(0).IsNumeric()
+    colours = comparison.part(ready.case, "gamma").GetDisplayNode().GetColorNode()
+    assert colours.GetNumberOfColors() == 256
+    assert colours.GetColorName(0) != "(none)"

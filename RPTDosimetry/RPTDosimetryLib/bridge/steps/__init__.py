@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from RPTDosimetryLib.bridge.steps.calibration import CalibrationStep
 from RPTDosimetryLib.bridge.steps.compare import CompareStep
+from RPTDosimetryLib.bridge.steps.kinetics import KineticsStep
 from RPTDosimetryLib.bridge.steps.step import Step
 from RPTDosimetryLib.bridge.steps.study import StudyStep
 
-STEPS: tuple[type[Step], ...] = (StudyStep, CompareStep)
+STEPS: tuple[type[Step], ...] = (StudyStep, CalibrationStep, KineticsStep, CompareStep)
 
 
 def make_steps(panel: Any = None) -> dict[str, Step]:

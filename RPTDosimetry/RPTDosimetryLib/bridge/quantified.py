@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from RPTDosimetryLib.bridge import attributes as at
@@ -14,21 +14,23 @@ from RPTDosimetryLib.units import S_PER_H
 
 if TYPE_CHECKING:
     from RPTDosimetryLib.bridge.case import Case
+    from RPTDosimetryLib.calibration.activity_table import CalibratedTotal
+    from RPTDosimetryLib.calibration.settings import CalibrationSettings
+    from RPTDosimetryLib.pipeline import Quantified
 
 _PARTS, _NOTES = "Parts", "StudyWarnings"
+_NOT_YET = "The activity is not calibrated yet: run step Calibration."
 
 
-def put_quantified(case: Case, study: Study, groups: tuple[tuple[int, ...], ...]) -> list[Any]:
-    """Nodes of a calibrated study; groups: indices of the case's time points that each of its time points is made of.
-
-    Older ones go.
-    """
+def put_quantified(case: Case, quantified: Quantified) -> list[Any]:
+    """Nodes of a calibrated study with its totals before and after, and the settings as used. Older ones go."""
+    study = quantified.study
     for role in (at.ACTIVITY, at.ACTIVITY_CT):
         for node in case.nodes(role):
             case.remove(node)
     numbers = [nodes.number for nodes in case.time_points()]
     made = []
-    for point, group in zip(study.time_points, groups, strict=True):
+    for point, group, total in zip(study.time_points, quantified.groups, quantified.totals, strict=True):
         parts = [numbers[index] for index in group]
         volume = volume_from_image(point.spect, f"Activity {label_of(point, parts[0])} [Bq/mL]", at.ACTIVITY)
         at.write_all(
@@ -40,6 +42,9 @@ def put_quantified(case: Case, study: Study, groups: tuple[tuple[int, ...], ...]
             DurationS=point.duration_s,
             Warnings=list(point.warnings),
             StudyWarnings=list(study.warnings),
+            Cut=[*quantified.cut.warnings, *quantified.cut.notes],
+            Total=asdict(total),
+            Settings=asdict(quantified.calibration),
         )
         made.append(volume)
         if len(parts) > 1 and point.ct is not None:
@@ -65,11 +70,40 @@ def quantified_of(case: Case) -> Study:
     """
     nodes = activity_nodes(case)
     if not nodes:
-        raise StudyError("The activity is not calibrated yet: run step Calibration.")
+        raise StudyError(_NOT_YET)
     read = case.study()
     by_number = {p.number: point for p, point in zip(case.time_points(), read.time_points, strict=True)}
     points = tuple(_time_point(case, node, by_number) for node in nodes)
     return replace(read, time_points=points, warnings=at.lines(nodes[0], _NOTES))
+
+
+def totals_of(case: Case) -> list[CalibratedTotal]:
+    """What each time point held before and after calibration; empty before that step was run."""
+    from RPTDosimetryLib.calibration.activity_table import CalibratedTotal
+
+    return [CalibratedTotal(**at.mapping(node, "Total")) for node in activity_nodes(case)]
+
+
+def cut_of(case: Case) -> tuple[str, ...]:
+    """What the fields of view cut, one sentence each."""
+    nodes = activity_nodes(case)
+    return at.lines(nodes[0], "Cut") if nodes else ()
+
+
+def calibration_of(case: Case) -> CalibrationSettings:
+    """The settings that the activity was calibrated with, a camera's values written out (its recovery curve too).
+
+    Raises StudyError before step Calibration was run.
+    """
+    from pydantic import TypeAdapter
+
+    from RPTDosimetryLib.calibration.settings import CalibrationSettings
+
+    nodes = activity_nodes(case)
+    if not nodes:
+        raise StudyError(_NOT_YET)
+    used: CalibrationSettings = TypeAdapter(CalibrationSettings).validate_python(at.mapping(nodes[0], "Settings"))
+    return used
 
 
 def ct_node_of(case: Case, number: int) -> Any:

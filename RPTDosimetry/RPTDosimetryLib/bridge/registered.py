@@ -68,8 +68,9 @@ def remove_registered(case: Case) -> None:
 def registered_of(case: Case, rejected: bool = False, edited: bool = False) -> RegisteredStudy:
     """The registered study of the scene, without rejected time points unless asked for.
 
-    edited: also where transforms were edited and not applied yet (they stand in it, the images are as before). Copies every voxel: call it where a job is prepared, not in refresh. Raises StudyError and RegistrationError where
-    a step before was not run, time points have changed since, or an edited transform was not applied.
+    edited: also where transforms were edited and not applied yet (they stand in it, the images are as before). Copies
+    every voxel: call it where a job is prepared, not in refresh. Raises StudyError and RegistrationError where a step
+    before was not run, time points have changed since, or an edited transform was not applied.
     """
     seen = case.node(at.SEEN)
     if seen is None:

@@ -79,6 +79,41 @@ class LesionMethod(Enum):
         return self.value
 
 
+class OrgansFrom(Enum):
+    """VoiSettings.organs."""
+
+    files = "Contours, segments and labels of the study"
+    totalsegmentator = "Those, and TotalSegmentator for the rest"
+
+    def label(self) -> str:
+        """What the box shows."""
+        return self.value
+
+
+class LesionsInOrgans(Enum):
+    """vois.lesions_in_organs.LESION_CHOICES."""
+
+    included = "count in the organ"
+    excluded = "are taken out of the organ"
+
+    def label(self) -> str:
+        """What the box shows."""
+        return self.value
+
+
+class Overlaps(Enum):
+    """vois.overlap.OVERLAP_RULES."""
+
+    count_in_both = "count in both"
+    lesion_first = "go to the lesion"
+    smaller_first = "go to the smaller"
+    order = "go to the first in the list"
+
+    def label(self) -> str:
+        """What the box shows."""
+        return self.value
+
+
 @parameterPack
 class SegmentationParameters:
     """Which volumes are drawn, by which rules they are settled, who reviews, and how a lesion is drawn.
@@ -87,13 +122,13 @@ class SegmentationParameters:
     exclude: names that are left out, with * and ?, separated by commas. lesionTimePoint: 0 for the reference.
     """
 
-    organs: Annotated[str, Choice(["files", "totalsegmentator"])] = "files"
+    organs: OrgansFrom = OrgansFrom.files
     fast: bool = False
     structuresFrom: Annotated[int, WithinRange(0, 99)] = 0
     exclude: str = ""
     body: bool = True
-    lesionsInOrgans: Annotated[str, Choice(["included", "excluded"])] = "included"
-    overlaps: Annotated[str, Choice(["count_in_both", "lesion_first", "smaller_first", "order"])] = "count_in_both"
+    lesionsInOrgans: LesionsInOrgans = LesionsInOrgans.included
+    overlaps: Overlaps = Overlaps.count_in_both
     reviewer: str = ""
     lesionName: str = "lesion"
     lesionMethod: LesionMethod = LesionMethod.percent_of_maximum

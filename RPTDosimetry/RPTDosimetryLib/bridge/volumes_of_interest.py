@@ -21,7 +21,7 @@ from RPTDosimetryLib.bridge import attributes as at
 from RPTDosimetryLib.bridge import hierarchy
 from RPTDosimetryLib.bridge.case import Case, fingerprint
 from RPTDosimetryLib.bridge.geometry import ras_from_ijk, vtk_matrix
-from RPTDosimetryLib.bridge.segmentations import grid_of_segmentation, put_vois, set_review, voi_of
+from RPTDosimetryLib.bridge.segmentations import describe, described, grid_of_segmentation, put_vois, set_review, voi_of
 from RPTDosimetryLib.bridge.volumes import image_of, volume_from_image
 from RPTDosimetryLib.errors import DosimetryError, VoiError
 from RPTDosimetryLib.records import PatientMap, Review, Segment, Voi
@@ -93,7 +93,7 @@ def content_of(case: Case) -> str:
 def rules_of(case: Case) -> tuple[str, str]:
     """Lesions in organs and the overlap rule, as chosen in the panel."""
     chosen = case.parameters.segmentation
-    return str(chosen.lesionsInOrgans), str(chosen.overlaps)
+    return chosen.lesionsInOrgans.name, chosen.overlaps.name
 
 
 def segment_ids(node: Any) -> list[str]:
@@ -146,6 +146,33 @@ def _with_review(voi: Voi, checksum: str) -> Voi:
         "review no longer holds."
     )
     return replace(voi, review=None, warnings=(*voi.warnings, text))
+
+
+# editing ------------------------------------------------------------------------------------------------------------
+
+
+def rename(case: Case, identifier: str, name: str) -> None:
+    """Another name, and the code that it means. Raises VoiError for an empty name or one that is taken."""
+    from RPTDosimetryLib.vois.names import code_of
+
+    node, name = case.node(at.VOIS), name.strip()
+    taken = [part.name for part in known_of(case).drawn if part.segment_id != identifier]
+    if not name or name in taken:
+        raise VoiError("A volume needs a name." if not name else f"There is a volume {name} already: choose another.")
+    segment = node.GetSegmentation().GetSegment(identifier)
+    segment.SetName(name)
+    describe(segment, replace(described(segment), code=code_of(name)))
+
+
+def set_kind(case: Case, identifier: str, kind: Any) -> None:
+    """Organ, lesion or region: rules, models and reports go by it."""
+    segment = case.node(at.VOIS).GetSegmentation().GetSegment(identifier)
+    describe(segment, replace(described(segment), kind=kind))
+
+
+def remove(case: Case, identifier: str) -> None:
+    """Take one volume away."""
+    case.node(at.VOIS).GetSegmentation().RemoveSegment(identifier)
 
 
 # making -------------------------------------------------------------------------------------------------------------
@@ -273,8 +300,6 @@ def _drawn(node: Any, identifier: str) -> Drawn:
 
 
 def _descriptions(node: Any) -> list[tuple[str, Voi]]:
-    from RPTDosimetryLib.bridge.segmentations import described
-
     return [
         (node.GetSegmentation().GetSegment(n).GetName(), described(node.GetSegmentation().GetSegment(n)))
         for n in segment_ids(node)

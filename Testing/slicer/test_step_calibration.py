@@ -1,4 +1,4 @@
-"""Step Calibration by clicking: counts by a camera of the library, what passes through, beds, totals, what it refuses."""
+"""Step Calibration by clicking: counts by a camera of the library, what passes through, beds, totals, refusals."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -72,14 +72,11 @@ class CalibrationStep(Step):
         if not counts:
             return []
         try:
-            settings = calibration_settings(case)
-            named = camera_of(case)
+            settings, named, tau_s = calibration_settings(case), camera_of(case), _dead_time_s(case, strict=True)
         except DosimetryError as error:
             return [str(error)]
         if settings.factor_cps_per_bq is None and named is None:
             return [_("{names}: in counts. Choose a camera, or give its factor.").format(names=_listed(counts))]
-        tau_s = settings.dead_time_s
-        tau_s = named.dead_time_s if tau_s is None and named is not None else tau_s
         lacking = [n for n in counts if at.number(case.time_points()[n - 1].spect, _RATE) is None]
         if tau_s and lacking:
             told = _("{names}: the dead time needs the count rate of one head. Type it, or leave dead time out.")
@@ -125,7 +122,7 @@ class CalibrationStep(Step):
         self._showing = True
         try:
             self._show_cameras(case, bool(points))
-            self._show_rates(case, counts)
+            self._show_rates(case, counts if _dead_time_s(case) else [])
             self._show_totals(case)
         finally:
             self._showing = False
@@ -166,6 +163,7 @@ class CalibrationStep(Step):
     def _show_rates(self, case: Case, counts: list[int]) -> None:
         table, points = self.ui.rateTable, case.time_points()
         table.setRowCount(len(counts))
+        table.setVisible(bool(counts))
         for row, number in enumerate(counts):
             rate = at.number(points[number - 1].spect, _RATE)
             name, value = qt.QTableWidgetItem(str(number)), qt.QTableWidgetItem("" if rate is None else f"{rate:g}")
@@ -173,6 +171,7 @@ class CalibrationStep(Step):
             value.setToolTip(_("Mean over the acquisition, of the events that the dead time was measured with"))
             table.setItem(row, 0, name)
             table.setItem(row, 1, value)
+        table.resizeColumnsToContents()
 
     def _show_totals(self, case: Case) -> None:
         table, totals = self.ui.totalsTable, totals_of(case)
@@ -258,6 +257,19 @@ def camera_of(case: Case) -> Any:
     from RPTDosimetryLib.calibration.camera_library import camera
 
     return camera(name)
+
+
+def _dead_time_s(case: Case, strict: bool = False) -> float:
+    """The dead time that would be corrected, 0 for none. Where strict, raises for a camera that is not known."""
+    try:
+        named, told = camera_of(case), case.parameters.calibration
+    except DosimetryError:
+        if strict:
+            raise
+        return 0.0
+    if told.deadTime != "of the camera":
+        return float(told.deadTimeUs / _US_PER_S) if told.deadTime == "given here" else 0.0
+    return 0.0 if named is None else float(named.dead_time_s or 0.0)
 
 
 def set_count_rate(spect: Any, text: str) -> None:

@@ -23,7 +23,7 @@ class CameraForm:
         ui.newCameraNuclide.addItems([name for name in NUCLIDES if name])
         ui.newCameraRate.addItems(list(_RATES))
         ui.newCameraBox.setVisible(False)
-        ui.newCameraButton.connect("toggled(bool)", lambda shown: ui.newCameraBox.setVisible(shown))
+        ui.newCameraButton.connect("toggled(bool)", ui.newCameraBox.setVisible)
         ui.newCameraKeep.connect("clicked(bool)", lambda _checked: panel.guard(self.keep))
         ui.removeCameraButton.connect("clicked(bool)", lambda _checked: panel.guard(self.remove))
 

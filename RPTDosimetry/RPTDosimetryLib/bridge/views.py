@@ -141,8 +141,15 @@ def show_legend(volume: Any, title: str) -> Any:
     legend = slicer.vtkSlicerColorLogic.AddDefaultColorLegendDisplayNode(volume)
     if legend is not None:
         legend.SetTitleText(title)
+        legend.SetLabelFormat("%.3g")  # Bq·s are many, Gy few
         legend.SetVisibility(True)
     return legend
+
+
+def hide_legends() -> None:
+    """Take every colour legend away: the next overlay shows its own."""
+    for legend in slicer.util.getNodesByClass("vtkMRMLColorLegendDisplayNode"):
+        legend.SetVisibility(False)
 
 
 def show_chart(chart: Any) -> None:

@@ -144,6 +144,10 @@ def _module(name, **members):
     return made
 
 
+#: Names of modules as displayable managers ask for them, where they have a second capital.
+_MODULE_NAMES = {"volumerendering": "VolumeRendering"}
+
+
 def _logics(scene, app_logic):
     import slicer
 
@@ -157,13 +161,14 @@ def _logics(scene, app_logic):
         "plots": slicer.vtkSlicerPlotsLogic,
         "tables": slicer.vtkSlicerTablesLogic,
         "markups": slicer.vtkSlicerMarkupsLogic,
+        "volumerendering": slicer.vtkSlicerVolumeRenderingLogic,
     }
     found = {}
     for name, kind in kinds.items():
         logic = kind()
         logic.SetMRMLApplicationLogic(app_logic)
         logic.SetMRMLScene(scene)
-        app_logic.SetModuleLogic(name.capitalize(), logic)
+        app_logic.SetModuleLogic(_MODULE_NAMES.get(name, name.capitalize()), logic)
         found[name] = logic
     return found
 
@@ -183,6 +188,7 @@ def start():
     app_logic.SetMRMLScene(scene)
     slicer.mrmlScene = scene
     logics = _logics(scene, app_logic)
+    scene.RegisterNodeClass(slicer.vtkMRMLColorLegendDisplayNode())  # in Slicer by its module Colors
     if scene.GetFirstNodeByClass("vtkMRMLSubjectHierarchyNode") is None:
         slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
     remote = slicer.vtkMRMLRemoteIOLogic()

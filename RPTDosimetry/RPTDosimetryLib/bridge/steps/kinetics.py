@@ -43,7 +43,7 @@ class KineticsStep(Step):
         ui.table.connect("itemSelectionChanged()", self._on_row)
         ui.table.setColumnCount(6)
         ui.table.setHorizontalHeaderLabels(
-            [_("volume"), _("model"), _("Ã [MBq·h]"), _("after last scan"), _("next by ΔAICc"), _("fewer scans")]
+            [_("volume"), _("model"), _("Ã [MBq·h]"), _("tail"), _("next ΔAICc"), _("fewer scans")]
         )
 
     # what it is made from -----------------------------------------------------------------------------------------
@@ -116,6 +116,7 @@ class KineticsStep(Step):
             raise KineticsError(_("There is no map yet: press Fit and integrate."))
         ct = next((point.ct for point in case.time_points() if point.ct is not None), None)
         views.show_overlay(ct or tia, tia if ct is not None else None)
+        views.hide_legends()
         views.show_legend(tia, _("Time-integrated activity [Bq·s]"))
 
     def show_curve(self, name: str) -> None:

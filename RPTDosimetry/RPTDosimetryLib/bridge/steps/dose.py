@@ -1,0 +1,307 @@
+"""Step 6, Dose: engines side by side, their maps over the CT with legend and isodoses, organ table and histograms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import ctk
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from RPTDosimetryLib.background import Request
+from RPTDosimetryLib.bridge import attributes as at
+from RPTDosimetryLib.bridge import views
+from RPTDosimetryLib.bridge.case import Case
+from RPTDosimetryLib.bridge.dose_nodes import (
+    chart_of_histograms,
+    put_doses,
+    remove_dose,
+    rows_of,
+    write_csv,
+)
+from RPTDosimetryLib.bridge.doses import tia_of_case
+from RPTDosimetryLib.bridge.isodoses import levels_gy, remove_isodoses, show_isodoses
+from RPTDosimetryLib.bridge.projection import hide_projection, show_projection
+from RPTDosimetryLib.bridge.steps.kinetics import tia_settings_of
+from RPTDosimetryLib.bridge.steps.step import State, Step
+from RPTDosimetryLib.errors import ConfigurationError, DoseError
+
+_FIGURES = ("volume_ml", "mass_g", "mean_gy", "d98_gy", "d50_gy", "d2_gy", "gy_per_gbq")
+
+
+class DoseStep(Step):
+    """Computes the dose by the ticked engines; an engine that is not ticked keeps its older dose while it holds."""
+
+    key: ClassVar[str] = "dose"
+    title: ClassVar[str] = _("Dose")
+    ui_file: ClassVar[str] = "Dose.ui"
+    upstream: ClassVar[tuple[str, ...]] = ("study", "calibration", "registration", "segmentation", "kinetics")
+    _showing = False
+    _drawn: Any = None  # what the display was last made from
+
+    def setup(self) -> None:
+        """The table of engines from the library's registry; connect what can be used."""
+        ui = self.ui
+        self._show_engines()
+        ui.engines.connect("cellChanged(int,int)", self._on_engine)
+        ui.runButton.connect("clicked(bool)", lambda _checked: self.panel.guard(self.run))
+        ui.shownBox.connect("activated(int)", self._on_shown)
+        ui.csvButton.connect("clicked(bool)", lambda _checked: self.panel.guard(self.save_table))
+        ui.csvEdit.filters = ctk.ctkPathLineEdit.Files
+        ui.csvEdit.connect("currentPathChanged(QString)", self._on_path)
+
+    # what it is made from -----------------------------------------------------------------------------------------
+
+    def missing(self, case: Case) -> list[str]:
+        """The TIA map and an engine; what the map lacks is said by the steps above."""
+        told = []
+        if case.node(at.TIA) is None:
+            told.append(_("There is no map of time-integrated activity yet: run step Kinetics."))
+        if not self.engines(case):
+            told.append(_("Tick an engine."))
+        return told
+
+    def needs_review(self, case: Case) -> list[str]:
+        """What nobody has looked at upstream goes on with its mark."""
+        keys = [key for key in self.upstream if key in self.others and key != "kinetics"]
+        return [text for key in keys for text in self.others[key].needs_review(case)]
+
+    @staticmethod
+    def engines(case: Case) -> list[str]:
+        """The ticked engines in the order of the registry."""
+        from RPTDosimetryLib.dose.engine import engine_names
+
+        chosen = [name.strip() for name in case.parameters.dose.engines.split(",")]
+        return [name for name in engine_names() if name in chosen]
+
+    def settings(self, case: Case) -> Any:
+        """What changes a dose; which engines are ticked does not."""
+        return [case.parameters.dose.integrate, case.parameters.dose.msvUnscaled]
+
+    def state(self, case: Case) -> State:
+        """Ready again when an engine is ticked that has no dose yet."""
+        state = super().state(case)
+        there = {at.text(node, "Engine") for node in case.nodes(at.DOSE)}
+        done = state in (State.DONE, State.NEEDS_REVIEW)
+        return State.READY if done and not self.missing(case) and set(self.engines(case)) - there else state
+
+    def request(self, case: Case) -> Request:
+        """Every ticked engine, one after the other, in one background job. Raises DoseError for an outdated map."""
+        from RPTDosimetryLib.bridge.registered import registered_of
+        from RPTDosimetryLib.bridge.volumes_of_interest import vois_of_case
+        from RPTDosimetryLib.dose.engine import DoseSettings
+        from RPTDosimetryLib.evaluation.several_doses import DoseOrder
+        from RPTDosimetryLib.tia.kinetics import series_of_registered
+
+        kinetics = self.others.get("kinetics")
+        if kinetics is not None and kinetics.state(case) is State.OUT_OF_DATE:
+            raise DoseError(_("The map of time-integrated activity is out of date: run step Kinetics again."))
+        registered = registered_of(case)
+        chosen = case.parameters.dose
+        settings = DoseSettings(integrate=chosen.integrate, msv_unscaled=chosen.msvUnscaled)
+        order = DoseOrder(tuple(self.engines(case)), settings, tia_settings=tia_settings_of(case))
+        series = series_of_registered(registered)
+        return Request("several_doses", (registered, series, vois_of_case(case), tia_of_case(case), order))
+
+    def take(self, case: Case, result: Any) -> list[Any]:
+        """Volumes and tables into the scene; doses of other engines go where they no longer hold."""
+        made_now, now = {one.dose.engine for one in result}, self.inputs_fingerprint(case)
+        for node in case.nodes(at.DOSE):
+            engine = at.text(node, "Engine")
+            if engine not in made_now and case.made_from(node) != now:
+                remove_dose(case, engine)
+        remove_isodoses(case)
+        nodes = put_doses(case, result)
+        case.parameters.dose.shown = result[0].dose.engine
+        self._drawn = None
+        if self.panel is not None:
+            views.show_layout(views.OVERLAY)
+            self.show(case, fit=True)
+            self.panel.say("\n".join(dict.fromkeys(note for one in result for note in one.dose.warnings)))
+        return nodes
+
+    # what the user does -------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def shown(case: Case) -> Any:
+        """The dose volume that is shown: of the chosen engine, else the last made; None without one."""
+        nodes = case.nodes(at.DOSE)
+        wanted = [node for node in nodes if at.text(node, "Engine") == case.parameters.dose.shown]
+        return wanted[-1] if wanted else (nodes[-1] if nodes else None)
+
+    def show(self, case: Case, fit: bool = False) -> None:
+        """The shown dose over the CT with legend, threshold, isodoses, projection and histograms, as the settings say.
+
+        Raises ConfigurationError for isodose levels that are no numbers.
+        """
+        dose, chosen = self.shown(case), case.parameters.dose
+        if dose is None:
+            return
+        maximum_gy = float(slicer.util.arrayFromVolume(dose).max())
+        ct = next((point.ct for point in case.time_points() if point.ct is not None), None)
+        opacity = chosen.opacityPercent / 100
+        views.show_overlay(ct or dose, dose if ct is not None else None, opacity, fit)
+        display = dose.GetDisplayNode()
+        display.SetThreshold(chosen.thresholdPercent / 100 * maximum_gy, maximum_gy)
+        display.SetApplyThreshold(True)
+        for other in case.nodes(at.DOSE):
+            if other is not dose:
+                hide_projection(other)
+        views.hide_legends()
+        views.show_legend(dose, _("Absorbed dose [Gy]"))
+        chart = chart_of_histograms(case, [at.text(node, "Engine") for node in case.nodes(at.DOSE)])
+        if chart is not None:
+            views.show_chart(chart)
+        if chosen.projection:
+            show_projection(dose)
+        else:
+            hide_projection(dose)
+        if chosen.isodoses:
+            show_isodoses(case, dose, levels_gy(chosen.isodoseLevels, chosen.isodoseUnit, maximum_gy))
+        else:
+            remove_isodoses(case)
+
+    def save_table(self) -> None:
+        """The organ table of every engine as .csv. Raises ConfigurationError without a path."""
+        path = self.ui.csvEdit.currentPath
+        if not path:
+            raise ConfigurationError(_("Choose the file for the table first."))
+        write_csv(self.panel.case, Path(path))
+        self.panel.say(_("Written: {path}").format(path=path))
+
+    # showing ------------------------------------------------------------------------------------------------------
+
+    def refresh(self, case: Case) -> None:
+        """Engines, what is missing, the shown dose and its table; the views where their settings have changed."""
+        ui, missing = self.ui, self.missing(case)
+        self._showing = True
+        try:
+            self._tick_engines(case)
+            self._show_shown(case)
+            if ui.csvEdit.currentPath != case.parameters.dose.tableFile:
+                ui.csvEdit.currentPath = case.parameters.dose.tableFile
+        finally:
+            self._showing = False
+        nuclide = case.parameters.administration.nuclide
+        ui.nuclideLabel.text = _("Nuclide: {name}").format(name=nuclide or _("not known: choose it in step Study"))
+        busy = _("A step is running: wait for it, or cancel it.") if self.panel.runner.busy else ""
+        reason = busy or "\n".join(missing)
+        ui.runButton.enabled = not reason
+        ui.runButton.toolTip = reason or _("Compute the dose by every ticked engine; it can be cancelled")
+        ui.missingLabel.text = "\n".join(missing)
+        ui.missingLabel.setVisible(bool(missing))
+        dose = self.shown(case)
+        self._show_table(dose)
+        for widget in (ui.displayBox, ui.organTable, ui.methodLabel, ui.csvEdit, ui.csvButton):
+            widget.setVisible(dose is not None)
+        ui.methodLabel.text = "" if dose is None else "\n".join([at.text(dose, "Method"), *at.lines(dose, "Warnings")])
+        ui.csvButton.enabled = bool(case.parameters.dose.tableFile)
+        ui.csvButton.toolTip = (
+            _("Write the table of all engines") if ui.csvButton.enabled else _("Choose a file first.")
+        )
+        self._show_display(case, dose)
+
+    def _show_display(self, case: Case, dose: Any) -> None:
+        """Follow the settings of the display; a level that is no number is said, not raised."""
+        chosen = case.parameters.dose
+        names = (
+            "shown",
+            "thresholdPercent",
+            "opacityPercent",
+            "isodoses",
+            "isodoseLevels",
+            "isodoseUnit",
+            "projection",
+        )
+        wanted = None if dose is None else (dose.GetID(), *(getattr(chosen, name) for name in names))
+        if wanted == self._drawn:
+            return
+        first, self._drawn = self._drawn is None, wanted
+        if dose is None or (first and not self._on_screen(dose)):
+            return
+        try:
+            self.show(case)
+        except ConfigurationError as error:
+            self.panel.say_error(str(error))
+
+    @staticmethod
+    def _on_screen(dose: Any) -> bool:
+        """Whether a slice view shows the dose already (a loaded scene is shown as it was saved)."""
+        nodes = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
+        return any(dose.GetID() in (node.GetForegroundVolumeID(), node.GetBackgroundVolumeID()) for node in nodes)
+
+    def _show_engines(self) -> None:
+        from RPTDosimetryLib.dose.engine import engine_description, engine_names
+
+        table = self.ui.engines
+        self._showing = True
+        try:
+            table.setColumnCount(3)
+            table.setHorizontalHeaderLabels([_("engine"), _("costs"), _("gives")])
+            table.setRowCount(len(engine_names()))
+            for row, name in enumerate(engine_names()):
+                told = engine_description(name)
+                for column, text in enumerate((name, told.costs, told.gives)):
+                    item = qt.QTableWidgetItem(text)
+                    flags = qt.Qt.ItemIsEnabled
+                    item.setFlags(flags | qt.Qt.ItemIsUserCheckable if column == 0 else flags)
+                    item.setToolTip(f"{name}: {told.gives} ({told.costs})")
+                    if column == 0:
+                        item.setCheckState(qt.Qt.Unchecked)
+                    table.setItem(row, column, item)
+            table.resizeColumnsToContents()
+        finally:
+            self._showing = False
+
+    def _tick_engines(self, case: Case) -> None:
+        chosen, table = self.engines(case), self.ui.engines
+        for row in range(table.rowCount):
+            item = table.item(row, 0)
+            wanted = qt.Qt.Checked if item.text() in chosen else qt.Qt.Unchecked
+            if item.checkState() != wanted:
+                item.setCheckState(wanted)
+
+    def _show_shown(self, case: Case) -> None:
+        box, names = self.ui.shownBox, [at.text(node, "Engine") for node in case.nodes(at.DOSE)]
+        if [box.itemText(n) for n in range(box.count)] != names:
+            box.clear()
+            box.addItems(names)
+        dose = self.shown(case)
+        box.setCurrentIndex(-1 if dose is None else names.index(at.text(dose, "Engine")))
+
+    def _show_table(self, dose: Any) -> None:
+        table = self.ui.organTable
+        rows = [] if dose is None else rows_of(dose)
+        heads = [_("volume [mL]"), _("mass [g]"), _("mean [Gy]"), _("D98"), _("D50"), _("D2"), _("Gy/GBq")]
+        table.setColumnCount(len(heads) + 1)
+        table.setHorizontalHeaderLabels([_("volume"), *heads])
+        table.setRowCount(len(rows))
+        for number, row in enumerate(rows):
+            values = [getattr(row, name) for name in _FIGURES]
+            cells = [row.name, *("–" if value is None else f"{value:.4g}" for value in values)]
+            for column, text in enumerate(cells):
+                item = qt.QTableWidgetItem(text)
+                item.setFlags(qt.Qt.ItemIsSelectable | qt.Qt.ItemIsEnabled)
+                item.setToolTip("\n".join(row.warnings))
+                table.setItem(number, column, item)
+        table.resizeColumnsToContents()
+
+    # slots --------------------------------------------------------------------------------------------------------
+
+    def _on_engine(self, row: int, column: int) -> None:
+        if self._showing or column != 0:
+            return
+        table = self.ui.engines
+        items = [table.item(n, 0) for n in range(table.rowCount)]
+        ticked = [item.text() for item in items if item.checkState() == qt.Qt.Checked]
+        self.panel.parameters.dose.engines = ", ".join(ticked)
+
+    def _on_shown(self, index: int) -> None:
+        if not self._showing and index >= 0:
+            self.panel.parameters.dose.shown = self.ui.shownBox.itemText(index)
+
+    def _on_path(self, path: str) -> None:
+        if not self._showing:
+            self.panel.parameters.dose.tableFile = path

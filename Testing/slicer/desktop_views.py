@@ -10,6 +10,7 @@ from vtk.util.numpy_support import vtk_to_numpy
 
 IN_SLICES = (
     "vtkMRMLSegmentationsDisplayableManager2D",
+    "vtkMRMLModelSliceDisplayableManager",
     "vtkMRMLColorLegendDisplayableManager",
     "vtkMRMLMarkupsDisplayableManager",
 )
@@ -20,6 +21,8 @@ IN_3D = (
     "vtkMRMLVolumeRenderingDisplayableManager",
     "vtkMRMLColorLegendDisplayableManager",
 )
+#: Line styles of plot series for matplotlib; unknown ones are solid.
+_LINES = {"none": "", "dash": "--", "dot": ":", "dash-dot": "-.", "dash-dot-dot": "-."}
 #: Letters at the left, right, top and bottom of a view by orientation, as radiologists read them.
 LETTERS = {"Axial": "RLAP", "Sagittal": "APSI", "Coronal": "RLSI"}
 
@@ -220,7 +223,9 @@ class PlotView(View):
                 vtk_to_numpy(table.GetTable().GetColumnByName(name))
                 for name in (series.GetXColumnName(), series.GetYColumnName())
             )
-            axes.plot(x, y, color=series.GetColor(), label=series.GetName())
+            style = _LINES.get(series.GetLineStyleAsString(series.GetLineStyle()), "-")
+            marker = "o" if series.GetMarkerStyle() != series.MarkerStyleNone else ""
+            axes.plot(x, y, color=series.GetColor(), label=series.GetName(), linestyle=style, marker=marker)
         axes.set_xlabel(chart.GetXAxisTitle())
         axes.set_ylabel(chart.GetYAxisTitle())
         axes.set_title(chart.GetTitle() or "")

@@ -16,9 +16,10 @@ from RPTDosimetryLib.bridge.case import Case
 from RPTDosimetryLib.bridge.geometry import grid_of_volume, lps_point
 from RPTDosimetryLib.bridge.line_charts import KIND, Axes, Curve, chart_of
 from RPTDosimetryLib.bridge.map_colours import diverging, dress, gamma_steps, symmetric_limit
-from RPTDosimetryLib.bridge.segmentations import grid_of_segmentation, vois_of
+from RPTDosimetryLib.bridge.segmentations import grid_of_segmentation
 from RPTDosimetryLib.bridge.views import show_legend
 from RPTDosimetryLib.bridge.volumes import UNIT, image_of, volume_from_image
+from RPTDosimetryLib.bridge.volumes_of_interest import vois_of_case
 from RPTDosimetryLib.errors import EvaluationError, GridMismatchError
 from RPTDosimetryLib.records import Image, Voi
 
@@ -79,7 +80,7 @@ def vois_on(case: Case, dose: Any) -> tuple[Voi, ...]:
     node = case.node(at.VOIS)
     if node is None or dose is None or not grid_of_segmentation(node).same_as(grid_of_volume(dose)):
         return ()
-    return vois_of(node)
+    return vois_of_case(case)
 
 
 def voi_names(case: Case) -> list[str]:
@@ -121,9 +122,7 @@ def put_comparison(case: Case, made: Any, doses: tuple[Any, Any]) -> list[Any]:
     at.write(text, KIND, ANSWER)
     nodes.append(text)
     if made.histograms:
-        axes = Axes(
-            _("Dose-volume histograms: reference solid, evaluated dashed"), _("Absorbed dose [Gy]"), _("Volume [%]")
-        )
+        axes = Axes(_("DVH: reference solid, evaluated dashed"), _("Absorbed dose [Gy]"), _("Volume [%]"))
         nodes += chart_of(_histogram_curves(case, made.histograms), axes, at.COMPARISON, HISTOGRAMS)
         nodes.append(_organ_table(made))
     for node in nodes:
@@ -195,15 +194,15 @@ def _colours_of(case: Case) -> dict[str, tuple[float, float, float]]:
 
 
 ORGAN_COLUMNS = (
-    ("name", "volume of interest", ""),
-    ("reference_mean_gy", "reference mean [Gy]", ".4g"),
-    ("evaluated_mean_gy", "evaluated mean [Gy]", ".4g"),
+    ("name", "VOI", ""),
+    ("reference_mean_gy", "reference [Gy]", ".4g"),
+    ("evaluated_mean_gy", "evaluated [Gy]", ".4g"),
     ("error_gy", "difference [Gy]", "+.3g"),
     ("error_percent", "difference [%]", "+.2f"),
     ("d98_error_percent", "D98 [%]", "+.2f"),
     ("d50_error_percent", "D50 [%]", "+.2f"),
     ("d2_error_percent", "D2 [%]", "+.2f"),
-    ("pass_rate_percent", "gamma passes [%]", ".1f"),
+    ("pass_rate_percent", "gamma [%]", ".1f"),
 )
 
 

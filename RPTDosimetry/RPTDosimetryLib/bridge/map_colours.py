@@ -14,15 +14,11 @@ _DIVERGING = ("#053061", "#2166ac", "#92c5de", "#f7f7f7", "#f4a582", "#b2182b", 
 #: As the gamma figure of the library has them: blue passes, orange to dark red fails.
 _PASS = ("#08306b", "#2171b5", "#c6dbef")
 _FAIL = ("#fdae61", "#f03b20", "#7f0000")
-#: Share of a diverging scale around 0 that lets the anatomy through.
-_CLEAR = 0.06
 
 
 def diverging(name: str) -> Any:
-    """A new colour table for values around 0, nearly clear where there is next to no error."""
-    place = np.linspace(-1.0, 1.0, _ENTRIES)
-    rgb = _interpolated(_DIVERGING, (place + 1.0) / 2.0)
-    return _table(name, rgb, np.clip(np.abs(place) / _CLEAR, 0.0, 1.0))
+    """A new colour table for values around 0, white where there is no error."""
+    return _table(name, _interpolated(_DIVERGING, np.linspace(0.0, 1.0, _ENTRIES)))
 
 
 def gamma_steps(name: str, top: float) -> Any:
@@ -31,7 +27,7 @@ def gamma_steps(name: str, top: float) -> Any:
     rgb = _interpolated(_PASS, np.minimum(gamma, 1.0))
     if top > 1.0:
         rgb = np.where((gamma > 1.0)[:, None], _interpolated(_FAIL, np.clip((gamma - 1) / (top - 1), 0, 1)), rgb)
-    return _table(name, rgb, np.ones(_ENTRIES))
+    return _table(name, rgb)
 
 
 def dress(volume: Any, colours: Any, low: float, high: float) -> None:
@@ -66,11 +62,11 @@ def _interpolated(colours: tuple[str, ...], place: NDArray[np.float64]) -> NDArr
     return np.stack([np.interp(place, at, anchors[:, channel]) for channel in range(3)], axis=1)
 
 
-def _table(name: str, rgb: NDArray[np.float64], alpha: NDArray[np.float64]) -> Any:
+def _table(name: str, rgb: NDArray[np.float64]) -> Any:
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLColorTableNode", name)
     node.SetTypeToUser()
     node.SetNumberOfColors(_ENTRIES)
-    for entry, ((red, green, blue), clear) in enumerate(zip(rgb, alpha, strict=True)):
-        node.SetColor(entry, f"{entry}", float(red), float(green), float(blue), float(clear))
+    for entry, (red, green, blue) in enumerate(rgb):
+        node.SetColor(entry, f"{entry}", float(red), float(green), float(blue), 1.0)
     node.SetAttribute("Category", "RPT Dosimetry")
     return node

@@ -14,6 +14,7 @@ from RPTDosimetryLib.evaluation.dvh import Dvh
 from RPTDosimetryLib.files import whole_file
 from RPTDosimetryLib.grid import Vector3
 from RPTDosimetryLib.records import DoseMap, Image, KineticFit, TimeActivityCurve, Voi
+from RPTDosimetryLib.report.notice import notice
 from RPTDosimetryLib.report.planes import PLANES, Plane, Standing, standing
 from RPTDosimetryLib.report.provenance import DISCLAIMER
 from RPTDosimetryLib.units import BQ_PER_MBQ, S_PER_H
@@ -145,8 +146,10 @@ def new_figure(width_in: float, height_in: float) -> Figure:
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a PNG with the disclaimer, whole or not at all."""
+    """Write a PNG with the disclaimer, and the notice where there is one, whole or not at all."""
     figure.text(1.0, -0.004, DISCLAIMER, ha="right", va="top", fontsize=6, color="0.4")
+    if notice():
+        figure.text(0.5, 1.004, notice(), ha="center", va="bottom", fontsize=11, color="#b2182b", weight="bold")
     with whole_file(path) as temporary:
         figure.savefig(
             temporary, dpi=DPI, bbox_inches="tight", pad_inches=0.08, metadata={"Software": "SlicerRPTDosimetry"}

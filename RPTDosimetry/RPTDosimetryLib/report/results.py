@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from RPTDosimetryLib.evaluation.organ_table import OrganDose
 from RPTDosimetryLib.records import Image, Progress, RegisteredStudy
 from RPTDosimetryLib.report.dicom_identity import identity_of_study
 from RPTDosimetryLib.report.figures import activity_backdrop, ct_backdrop, save_curves, save_dose_overlay, save_dvh
+from RPTDosimetryLib.report.notice import noticed_rows
 from RPTDosimetryLib.report.outcome import Outcome
 from RPTDosimetryLib.report.provenance import Origin, json_text, provenance_record, sha256_of_files
 from RPTDosimetryLib.report.registration_figures import save_alignment_figure
@@ -142,10 +143,14 @@ def _write_tables(outcome: Outcome, histograms: Sequence[Dvh], folder: Path) -> 
     write_rows(side_by_side_rows(outcome.compared), folder / FEWER_SCANS)
     with (folder / HISTOGRAMS).open("w", newline="", encoding="utf-8") as handle:
         writer = csv.writer(handle)
-        writer.writerow(("name", "dose_gy", "cumulative_fraction", "cumulative_ml"))
-        for histogram in histograms:
-            rows = zip(histogram.dose_gy, histogram.cumulative, histogram.cumulative_ml, strict=True)
-            writer.writerows((histogram.name, f"{d:.6g}", f"{c:.6g}", f"{v:.6g}") for d, c, v in rows)
+        writer.writerows(noticed_rows(_histogram_rows(histograms)))
+
+
+def _histogram_rows(histograms: Sequence[Dvh]) -> Iterator[list[object]]:
+    yield ["name", "dose_gy", "cumulative_fraction", "cumulative_ml"]
+    for histogram in histograms:
+        rows = zip(histogram.dose_gy, histogram.cumulative, histogram.cumulative_ml, strict=True)
+        yield from ([histogram.name, f"{d:.6g}", f"{c:.6g}", f"{v:.6g}"] for d, c, v in rows)
 
 
 def _dvhs(outcome: Outcome) -> Sequence[Dvh]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
+from itertools import chain
 from pathlib import Path
 
 from RPTDosimetryLib.evaluation.organ_table import OrganDose
 from RPTDosimetryLib.files import whole_file
+from RPTDosimetryLib.report.notice import noticed_rows
 from RPTDosimetryLib.units import BQ_PER_MBQ, S_PER_H
 
 
@@ -17,17 +19,16 @@ def write_organ_table(rows: Sequence[OrganDose], method: str, path: Path) -> Non
     names = [f.name for f in fields(OrganDose)]
     with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as handle:
         writer = csv.writer(handle)
-        writer.writerow([*names, "method"])
-        writer.writerows([*(_cell(getattr(row, name)) for name in names), method] for row in rows)
+        told = ([*(_cell(getattr(row, name)) for name in names), method] for row in rows)
+        writer.writerows(noticed_rows(chain([[*names, "method"]], told)))
 
 
 def write_rows(rows: Sequence[Mapping[str, object]], path: Path) -> None:
     """Rows with the same keys as CSV, the keys as column names."""
     with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as handle:
         writer = csv.writer(handle)
-        if rows:
-            writer.writerow(rows[0].keys())
-        writer.writerows([_cell(value) for value in row.values()] for row in rows)
+        told = ([_cell(value) for value in row.values()] for row in rows)
+        writer.writerows(noticed_rows(chain([list(rows[0])] if rows else [], told)))
 
 
 def organ_table_text(rows: Iterable[OrganDose]) -> str:

@@ -8,12 +8,13 @@ from RPTDosimetryLib.bridge.steps.calibration import CalibrationStep
 from RPTDosimetryLib.bridge.steps.compare import CompareStep
 from RPTDosimetryLib.bridge.steps.dose import DoseStep
 from RPTDosimetryLib.bridge.steps.kinetics import KineticsStep
+from RPTDosimetryLib.bridge.steps.registration import RegistrationStep
 from RPTDosimetryLib.bridge.steps.report import ReportStep
 from RPTDosimetryLib.bridge.steps.segmentation import SegmentationStep
 from RPTDosimetryLib.bridge.steps.step import Step
 from RPTDosimetryLib.bridge.steps.study import StudyStep
 
-STEPS: tuple[type[Step], ...] = (StudyStep, CalibrationStep, SegmentationStep, KineticsStep, DoseStep, CompareStep, ReportStep)
+STEPS: tuple[type[Step], ...] = (StudyStep, CalibrationStep, RegistrationStep, SegmentationStep, KineticsStep, DoseStep, CompareStep, ReportStep)
 
 
 def make_steps(panel: Any = None) -> dict[str, Step]:

@@ -14,7 +14,10 @@ from RPTDosimetryLib.bridge import attributes as at
 from RPTDosimetryLib.bridge import comparison, views
 from RPTDosimetryLib.bridge.case import Case
 from RPTDosimetryLib.bridge.geometry import grid_of_volume
+from RPTDosimetryLib.bridge.quantified import ct_node_of
+from RPTDosimetryLib.bridge.registered import reference_number
 from RPTDosimetryLib.bridge.steps.step import Step
+from RPTDosimetryLib.bridge.volumes_of_interest import content_of
 from RPTDosimetryLib.errors import DosimetryError, EvaluationError
 
 #: The profile is drawn anew when its line has rested for this long.
@@ -92,7 +95,7 @@ class CompareStep(Step):
         """Criteria, mask, and the content of both doses."""
         told = case.parameters.compare
         criteria = [told.dosePercent, told.dtaMm, told.cutoffPercent, told.maximumGamma, told.local, told.resample]
-        return [*criteria, told.mask, case.content([*comparison.chosen_doses(case), *case.nodes(at.VOIS)])]
+        return [*criteria, told.mask, case.content(comparison.chosen_doses(case)), content_of(case)]
 
     def request(self, case: Case) -> Request:
         """The whole comparison in the background."""
@@ -192,6 +195,7 @@ class CompareStep(Step):
         views.fit_slices()
         views.link_slices(True)
         jump_to_hottest(reference)
+        outlines_only(case.node(at.VOIS))
         chart = comparison.part(case, comparison.HISTOGRAMS)
         if chart is not None:
             views.show_chart(chart)
@@ -300,7 +304,11 @@ def figures_text(told: dict[str, Any]) -> str:
 
 
 def anatomy(case: Case) -> Any:
-    """The CT that lies under the doses, or None."""
+    """The CT that lies under the doses: the reference's where one is registered, else the first; None without any."""
+    if case.node(at.SEEN) is not None:
+        found = ct_node_of(case, reference_number(case))
+        if found is not None:
+            return found
     return next((point.ct for point in case.time_points() if point.ct is not None), None)
 
 
@@ -314,4 +322,11 @@ def jump_to_hottest(dose: Any) -> None:
     k, j, i = np.unravel_index(int(np.argmax(voxels)), voxels.shape)
     x, y, z = (ras_from_ijk(grid_of_volume(dose)) @ [i, j, k, 1.0])[:3]
     for node in slicer.util.getNodesByClass("vtkMRMLSliceNode"):
-        node.JumpSliceByCentering(float(x), float(y), float(z))
+        node.JumpSliceByOffsetting(float(x), float(y), float(z))
+
+
+def outlines_only(segmentation: Any) -> None:
+    """Segments without their fill in slices: it would tint the colours of the maps."""
+    display = None if segmentation is None else segmentation.GetDisplayNode()
+    if display is not None:
+        display.SetVisibility2DFill(False)

@@ -1,0 +1,182 @@
+"""Step 8, Report: what will be written, who answers for it, and the folder with all of it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, ClassVar
+
+import ctk
+import qt
+from slicer.i18n import tr as _
+
+from RPTDosimetryLib.background import Request
+from RPTDosimetryLib.bridge import attributes as at
+from RPTDosimetryLib.bridge import comparison
+from RPTDosimetryLib.bridge.case import Case, fingerprint
+from RPTDosimetryLib.bridge.report_order import forget_saved_scenes, order_of, preview_of, save_scene
+from RPTDosimetryLib.bridge.steps.step import State, Step
+from RPTDosimetryLib.errors import ReportError
+
+_WRITTEN = "ReportWritten"
+
+
+class ReportStep(Step):
+    """Its result is a folder; the scene remembers from what it was written, and where."""
+
+    key: ClassVar[str] = "report"
+    title: ClassVar[str] = _("Report")
+    ui_file: ClassVar[str] = "Report.ui"
+    upstream: ClassVar[tuple[str, ...]] = ("segmentation", "kinetics", "dose")
+    _previewed = ""
+
+    def setup(self) -> None:
+        """Connect folder and buttons."""
+        ui = self.ui
+        ui.folderEdit.filters = ctk.ctkPathLineEdit.Dirs
+        ui.folderEdit.connect("currentPathChanged(QString)", self._on_folder)
+        ui.exportButton.connect("clicked(bool)", lambda _checked: self.panel.guard(self.run))
+        ui.openButton.connect("clicked(bool)", lambda _checked: self.panel.guard(self.open_folder))
+        ui.exportTable.setColumnCount(2)
+        ui.exportTable.setHorizontalHeaderLabels([_("part"), _("in this report")])
+
+    # what it lacks and runs ---------------------------------------------------------------------------------------
+
+    def missing(self, case: Case) -> list[str]:
+        """Results of the steps before, a reviewer, and a folder that can be written."""
+        told = []
+        if case.node(at.SEEN) is None:
+            told.append(_("The time points are not registered yet: run step Registration."))
+        if case.node(at.VOIS) is None:
+            told.append(_("No volume of interest is drawn yet: do so in step Segmentation."))
+        if case.node(at.TIA) is None:
+            told.append(_("There is no map of time-integrated activity yet: run step Kinetics."))
+        if not case.nodes(at.DOSE):
+            told.append(_("There is no dose to report: run step Dose."))
+        stale = [self.others[key] for key in (*self.upstream, "compare") if key in self.others]
+        told += [
+            _("Step {title} is out of date: run it again.").format(title=step.title)
+            for step in stale
+            if step.state(case) is State.OUT_OF_DATE
+        ]
+        if not case.parameters.report.reviewer.strip():
+            told.append(_("Write who answers for the report."))
+        return [*told, *folder_problems(case.parameters.report.folder)]
+
+    def needs_review(self, case: Case) -> list[str]:
+        """Contours that nobody has accepted: the report says so on every file."""
+        from RPTDosimetryLib.bridge.volumes_of_interest import unreviewed
+
+        return unreviewed(case) if case.node(at.VOIS) is not None else []
+
+    def settings(self, case: Case) -> Any:
+        """Reviewer and comment, not where it goes; the doses and the comparison that are reported."""
+        told = case.parameters.report
+        compared = comparison.part(case, comparison.ANSWER)
+        return [told.reviewer, told.comment, case.content([*case.nodes(at.DOSE), compared])]
+
+    def state(self, case: Case) -> State:
+        """Written from what the scene holds now, or not."""
+        written = at.mapping(case.node_of_settings, _WRITTEN)
+        if not written:
+            return State.TODO if self.missing(case) else State.READY
+        if written["from"] != self._written_from(case):
+            return State.OUT_OF_DATE
+        return State.NEEDS_REVIEW if self.needs_review(case) else State.DONE
+
+    def _written_from(self, case: Case) -> str:
+        return fingerprint([self.inputs_fingerprint(case), self.needs_review(case)])
+
+    def request(self, case: Case) -> Request:
+        """The scene is saved first; the rest is written in the background."""
+        kinetics = self.others["kinetics"].choice(case)  # type: ignore[attr-defined]
+        order = order_of(case, kinetics, save_scene())
+        return Request("write_report", (order, Path(case.parameters.report.folder)))
+
+    def take(self, case: Case, result: Any) -> list[Any]:
+        """Nothing goes into the scene but the note of what was written; the panel says where it is."""
+        forget_saved_scenes()
+        note = {"from": self._written_from(case), "folder": str(result.folder), "files": list(result.files)}
+        at.write(case.node_of_settings, _WRITTEN, note)
+        if self.panel is not None:
+            count = len(result.files)
+            said = _("Report written: {count} files in {folder}.").format(count=count, folder=result.folder)
+            self.panel.say("\n".join([said, *self.needs_review(case)]))
+        return []
+
+    # what the user does -------------------------------------------------------------------------------------------
+
+    def open_folder(self) -> None:
+        """Show the folder in the file manager."""
+        folder = self.panel.parameters.report.folder
+        if not Path(folder).is_dir():
+            raise ReportError(_("{folder} is not there.").format(folder=folder))
+        qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(folder))
+
+    # showing ------------------------------------------------------------------------------------------------------
+
+    def refresh(self, case: Case) -> None:
+        """Folder, parts, preview, what is missing."""
+        ui = self.ui
+        if not self.panel.runner.busy:
+            forget_saved_scenes()
+        folder = case.parameters.report.folder
+        if ui.folderEdit.currentPath != folder:
+            ui.folderEdit.currentPath = folder
+        told = self.missing(case)
+        ui.missingLabel.text = "\n".join(told)
+        ui.missingLabel.setVisible(bool(told) and bool(case.nodes(at.DOSE)))
+        unreviewed = self.needs_review(case)
+        ui.reviewLabel.text = _("CONTOURS NOT REVIEWED: the report says so on every file.")
+        ui.reviewLabel.setVisible(bool(unreviewed))
+        ui.reviewLabel.toolTip = "\n".join(unreviewed)
+        busy = _("A step is running: wait for it, or cancel it.") if self.panel.runner.busy else ""
+        self._enable(ui.exportButton, busy or " ".join(told), _("Write everything into the folder, all or nothing"))
+        written = at.mapping(case.node_of_settings, _WRITTEN)
+        self._enable(ui.openButton, "" if written else _("Nothing is written yet."), _("Show the folder"))
+        self._show_parts(case, bool(unreviewed))
+        self._show_preview(case)
+
+    def _show_parts(self, case: Case, unreviewed: bool) -> None:
+        """The registry of exports, and which of them this report will hold."""
+        from RPTDosimetryLib.report.exports import EXPORTS
+
+        known = {"comparison": bool(comparison.answer(case)), "notice": unreviewed}
+        table = self.ui.exportTable
+        table.setRowCount(len(EXPORTS))
+        for row, export in enumerate(EXPORTS):
+            in_it = known.get(export.name, bool(case.nodes(at.DOSE)))
+            for column, text in enumerate((_(export.text), _("yes") if in_it else _("no"))):
+                table.setItem(row, column, qt.QTableWidgetItem(text))
+        table.resizeColumnsToContents()
+
+    def _show_preview(self, case: Case) -> None:
+        """The page is set only when it has changed: it keeps its place while it is read."""
+        from RPTDosimetryLib.report.summary import summary_html
+
+        html = summary_html(preview_of(case, ())) if case.nodes(at.DOSE) else ""
+        if html != self._previewed:
+            self._previewed = html
+            self.ui.preview.setHtml(html)
+
+    @staticmethod
+    def _enable(button: Any, reason: str, otherwise: str) -> None:
+        button.enabled = not reason
+        button.toolTip = reason or otherwise
+
+    def _on_folder(self, path: str) -> None:
+        if self.panel.parameters.report.folder != path:
+            self.panel.parameters.report.folder = path
+
+
+def folder_problems(told: str) -> list[str]:
+    """Why nothing can be written there; empty when it can."""
+    if not told.strip():
+        return [_("Choose the folder of the report.")]
+    folder = Path(told)
+    if folder.is_file():
+        return [_("{path} is a file: choose a folder.").format(path=folder)]
+    above = next((parent for parent in (folder, *folder.parents) if parent.is_dir()), None)
+    if above is None or not os.access(above, os.W_OK) or (folder.is_dir() and not os.access(folder.parent, os.W_OK)):
+        return [_("You may not write into {path}: choose another folder.").format(path=folder)]
+    return []

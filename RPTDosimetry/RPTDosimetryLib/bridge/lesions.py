@@ -31,6 +31,22 @@ def choose_place(case: Case, node: Any) -> None:
     case.node_of_settings.SetNodeReferenceID(_PLACE, None if node is None else node.GetID())
 
 
+def told_of(place: Any) -> list[Any]:
+    """Where a place is, as plain values: moving a point gives its node no new time."""
+    if place is None:
+        return []
+    if place.IsA("vtkMRMLMarkupsROINode"):
+        bounds = [0.0] * 6
+        place.GetRASBounds(bounds)
+        return bounds
+    ras = [0.0] * 3
+    count = place.GetNumberOfControlPoints()
+    if count == 0:
+        return [0]
+    place.GetNthControlPointPositionWorld(count - 1, ras)
+    return [count, place.GetNthControlPointPositionStatus(count - 1), *ras]
+
+
 def seed_at(case: Case, ras_mm: tuple[float, float, float]) -> Any:
     """Put the seed at a point [mm, RAS]: the points in use get one point; returns their node."""
     node = case.node(at.LESION_PLACE)
@@ -96,14 +112,13 @@ def tool_of(case: Case) -> Any:
     if node.IsA("vtkMRMLMarkupsROINode"):
         bounds = [0.0] * 6
         node.GetRASBounds(bounds)
-        low, high = lps_point(bounds[0::2]), lps_point(bounds[1::2])
-        return LesionTool(**tool, box_mm=(tuple(map(float, low)), tuple(map(float, high))))
+        return LesionTool(**tool, box_mm=(_lps(bounds[0::2]), _lps(bounds[1::2])))
     count = node.GetNumberOfControlPoints()
     if count == 0 or node.GetNthControlPointPositionStatus(count - 1) != node.PositionDefined:
         raise VoiError("Place a point in the lesion first: click into a slice view.")
     ras = [0.0] * 3
     node.GetNthControlPointPositionWorld(count - 1, ras)
-    return LesionTool(**tool, seed_mm=tuple(map(float, lps_point(ras))))
+    return LesionTool(**tool, seed_mm=_lps(ras))
 
 
 def drawn_lesion(case: Case) -> Any:
@@ -146,6 +161,11 @@ def clear_preview(case: Case) -> None:
     """No preview."""
     for node in case.nodes(at.PREVIEW):
         case.remove(node)
+
+
+def _lps(ras_mm: list[float]) -> tuple[float, float, float]:
+    x, y, z = lps_point(ras_mm)
+    return float(x), float(y), float(z)
 
 
 def _new(case: Case, kind: str, name: str) -> Any:

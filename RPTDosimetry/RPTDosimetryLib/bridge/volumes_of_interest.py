@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 #: Tags of a segment beside those of segmentations.py: checksum of the mask that was reviewed, and of the mask as made.
 _REVIEWED, _MADE = "RPTDosimetryReviewed", "RPTDosimetryMade"
+#: Opacity of volumes in slices: the activity below stays visible.
+_FILLED = 0.25
 _known: WeakKeyDictionary[Case, Known] = WeakKeyDictionary()
 _patients: WeakKeyDictionary[Case, tuple[str, PatientMap]] = WeakKeyDictionary()
 
@@ -185,6 +187,7 @@ def node_on(case: Case, grid: Grid) -> Any:
         node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Volumes of interest")
         at.write(node, at.ROLE, at.VOIS)
         node.CreateDefaultDisplayNodes()
+        node.GetDisplayNode().SetOpacity2DFill(_FILLED)
         hierarchy.place(node, hierarchy.study_item(at.text(case.node_of_settings, "PatientId")))
         _put(node, [], grid)
     return node
@@ -216,7 +219,8 @@ def replace_made(case: Case, vois: Sequence[Voi], grid: Grid) -> tuple[Any, list
     kept, said = _kept(case, node, grid)
     tags, names = _tags_by_name(node), {voi.name for voi in kept}
     said += [_("{name} was edited or drawn by hand and stays.").format(name=voi.name) for voi in kept]
-    made = [voi for voi in vois if voi.name not in names]
+    reviews = {name: told.review for name, told in _descriptions(node)}  # they hold where the mask is the same
+    made = [replace(voi, review=reviews.get(voi.name)) for voi in vois if voi.name not in names]
     _put(node, [*made, *kept], grid)
     for name in {voi.name for voi in made}:
         tags.get(name, {}).pop(_MADE, None)
@@ -334,6 +338,9 @@ def _put(node: Any, vois: Sequence[Voi], grid: Grid) -> None:
     """All segments anew, and the lattice that the Segment Editor draws on."""
     if vois:
         put_vois(node, vois)
+        for identifier, voi in zip(segment_ids(node), vois, strict=True):
+            if voi.kind == "region":  # the body hides what is in it
+                node.GetDisplayNode().SetSegmentVisibility(identifier, False)
     else:
         from dataclasses import asdict
 

@@ -139,6 +139,14 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
     def sourceVolumeNode(self):
         return self._nodes.get("source")
 
+    def setSegmentationNodeSelectorVisible(self, visible):
+        pass
+
+    setSwitchToSegmentationsButtonVisible = setSourceVolumeNodeSelectorVisible = setSegmentationNodeSelectorVisible
+
+    def setMaximumNumberOfUndoStates(self, count):
+        pass
+
     def setCurrentSegmentID(self, identifier):
         self._nodes["segment"] = identifier
 

@@ -35,7 +35,14 @@ _OF_METHOD = {
     "gradient": (),
 }
 _PREVIEWED_BY = (
-    "lesionName lesionMethod lesionTimePoint percent thresholdKbqPerMl coreShare backgroundShare reachMm".split()
+    "lesionName",
+    "lesionMethod",
+    "lesionTimePoint",
+    "percent",
+    "thresholdKbqPerMl",
+    "coreShare",
+    "backgroundShare",
+    "reachMm",
 )
 
 
@@ -58,6 +65,8 @@ class SegmentationStep(Step):
     _editor: Any = None
     _watched: _Watched | None = None  # the segmentation
     _place: _Watched | None = None  # the markups node of the lesion
+    _edited_soon: Any = None
+    _preview_soon: Any = None
     _previewed = ""  # what the preview on show was made from
 
     def setup(self) -> None:
@@ -86,7 +95,7 @@ class SegmentationStep(Step):
         ui.editButton.collapsed = True
         ui.table.connect("cellChanged(int,int)", self._on_cell)
         ui.table.connect("itemSelectionChanged()", self._on_row)
-        self._edited_soon = self._timer(_EDITED_AFTER_MS, lambda: self.panel.refresh())
+        self._edited_soon = self._timer(_EDITED_AFTER_MS, self.panel.refresh)
         self._preview_soon = self._timer(_PREVIEW_AFTER_MS, self._show_preview)
 
     @staticmethod
@@ -147,10 +156,6 @@ class SegmentationStep(Step):
         patient, drawn = result
         nodes = vois.put_patient(case, patient)
         node, said = vois.replace_made(case, drawn, patient.density.grid)
-        for identifier in vois.segment_ids(node):
-            segment = node.GetSegmentation().GetSegment(identifier)
-            if vois.described(segment).kind == "region":  # the body hides what is in it
-                node.GetDisplayNode().SetSegmentVisibility(identifier, False)
         if self.panel is not None:
             self._show(case)
             count = _("{count} volumes drawn from the study.").format(count=len(drawn))
@@ -315,18 +320,22 @@ class SegmentationStep(Step):
         table.setColumnCount(len(titles))
         table.setHorizontalHeaderLabels(titles)
         table.setRowCount(len(rows))
+        table.setVerticalHeaderLabels(["✓" if row.voi is not None and row.voi.review else "!" for row in rows])
         for number, row in enumerate(rows):
             for column, text in enumerate(_texts(row)):
-                table.setItem(number, column, self._item(row, column, text))
+                table.setItem(
+                    number, column, self._item(row, text, editable=column == 0, said=column >= len(titles) - 2)
+                )
             table.setCellWidget(number, _FIXED.index("kind"), self._kind_box(row))
         table.resizeColumnsToContents()
 
     @staticmethod
-    def _item(row: Row, column: int, text: str) -> Any:
+    def _item(row: Row, text: str, editable: bool, said: bool) -> Any:
+        """A cell; said: one of those that say whether the volume is reviewed."""
         item = qt.QTableWidgetItem(text)
         flags = qt.Qt.ItemIsSelectable | qt.Qt.ItemIsEnabled
-        item.setFlags(flags | qt.Qt.ItemIsEditable if column == 0 else flags)
-        if row.problem or (row.voi is not None and row.voi.review is None and column >= len(_FIXED)):
+        item.setFlags(flags | qt.Qt.ItemIsEditable if editable else flags)
+        if row.problem or (said and row.voi is not None and row.voi.review is None):
             item.setForeground(qt.QBrush(qt.QColor(*_UNREVIEWED_COLOUR)))
         notes = [row.problem] if row.problem else []
         if row.voi is not None:
@@ -400,8 +409,7 @@ class SegmentationStep(Step):
 
     @staticmethod
     def _preview_key(case: Case) -> str:
-        chosen, place = case.parameters.segmentation, lesions.place_of(case)
-        where = "" if place is None else f"{place.GetID()} {place.GetMTime()}"
+        chosen, where = case.parameters.segmentation, lesions.told_of(lesions.place_of(case))
         there = case.content(case.nodes(at.REGISTERED))
         return fingerprint([[str(getattr(chosen, name)) for name in _PREVIEWED_BY], where, there])
 
@@ -451,10 +459,10 @@ class SegmentationStep(Step):
             kind.SegmentModified,
         )
         self._watched = self._observe(self._watched, case.node(at.VOIS), events, self._on_segments)
-        place, events = lesions.place_of(case), (vtk.vtkCommand.ModifiedEvent,)
+        place, moved = lesions.place_of(case), [vtk.vtkCommand.ModifiedEvent]
         if place is not None and place.IsA("vtkMRMLMarkupsFiducialNode"):
-            events = (place.PointModifiedEvent, place.PointPositionDefinedEvent, place.PointRemovedEvent)
-        self._place = self._observe(self._place, place, events, self._on_place)
+            moved = [place.PointModifiedEvent, place.PointPositionDefinedEvent, place.PointRemovedEvent]
+        self._place = self._observe(self._place, place, tuple(moved), self._on_place)
 
     def _observe(self, before: _Watched | None, now: Any, events: tuple[int, ...], slot: Any) -> _Watched | None:
         if before is not None and before.node is now:
@@ -486,18 +494,20 @@ class SegmentationStep(Step):
         case.parameters.segmentation.lesionTimePoint = registered_numbers(case)[index]
 
     def _on_cell(self, row: int, column: int) -> None:
-        rows = rows_of(self.panel.case)
-        if self._showing or column != 0 or row >= len(rows):
+        if self._showing or column != 0:
             return
+        rows = rows_of(self.panel.case)
         text = self.ui.table.item(row, column).text()
         self.panel.guard(lambda: vois.rename(self.panel.case, rows[row].segment_id, text))
 
     def _on_row(self) -> None:
+        if self._showing:
+            return
         rows, row = rows_of(self.panel.case), self.ui.table.currentRow()
-        if self._showing or not 0 <= row < len(rows):
+        if not 0 <= row < len(rows):
             return
         node, identifier = self.panel.case.node(at.VOIS), rows[row].segment_id
-        centre = node.GetSegmentCenterRAS(identifier)
+        centre = None if rows[row].voi is None else node.GetSegmentCenterRAS(identifier)
         if centre is not None:
             slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *centre)
         if self._editor is not None:

@@ -15,6 +15,7 @@ SPECT, CT, CONTOURS, LABELS, SEGMENTS = "spect", "ct", "contours", "labels", "se
 ACTIVITY, ACTIVITY_CT = "activity", "activity_ct"  # of a time point, calibrated [Bq/mL]; the CT of joined beds
 REGISTERED, ALIGNMENT = "registered", "alignment"  # of a time point, on the reference grid; how it got there
 DEFORMATION, SEEN = "deformation", "seen"  # grid transform above an alignment; where every field of view reaches
+CHECKERBOARD = "checkerboard"  # reference and time point in turns, for the eye; never saved
 VOIS = "vois"  # the segmentation that kinetics and dose use
 PREVIEW, LESION_PLACE = "preview", "lesion_place"  # a lesion that is being drawn; the point or box it is looked for at
 DENSITY, MEDIUM, TIA, DOSE, DOSE_ERROR = "density", "medium", "tia", "dose", "dose_error"

@@ -60,7 +60,7 @@ def remove_registered(case: Case) -> None:
     """Take all that put_registered made out of the scene; calibrated volumes stand free again."""
     for volume in case.nodes(at.ACTIVITY):
         volume.SetAndObserveTransformNodeID(None)
-    for role in (at.REGISTERED, at.ALIGNMENT, at.DEFORMATION, at.SEEN):
+    for role in (at.REGISTERED, at.ALIGNMENT, at.DEFORMATION, at.SEEN, at.CHECKERBOARD):
         for node in case.nodes(role):
             case.remove(node)
 

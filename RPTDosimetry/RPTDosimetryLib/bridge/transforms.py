@@ -65,6 +65,11 @@ def alignment_of(node: Any) -> Alignment:
     return Alignment(moving_from_fixed=matrix_of(node), deformation=deformation, **told)
 
 
+def figures_of(node: Any) -> dict[str, Any]:
+    """The figures of a transform node by the names of Alignment, as they were when it was last applied."""
+    return at.mapping(node, _FIELDS)
+
+
 def matrix_of(node: Any) -> Matrix:
     """M of a linear transform node: reference to time point, LPS [mm]."""
     matrix = vtk.vtkMatrix4x4()

@@ -85,6 +85,12 @@ def show_overlay(background: Any, foreground: Any, opacity: float = 0.5, fit: bo
     )
 
 
+def set_blend(opacity: float) -> None:
+    """How much of the upper volume is seen in every slice view, 0 to 1."""
+    for node in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
+        node.SetForegroundOpacity(opacity)
+
+
 def show_in(view: str, background: Any, foreground: Any = None, opacity: float = 0.5) -> None:
     """Volumes in one slice view by its name ("Red", or one of compared_views())."""
     node = slicer.mrmlScene.GetSingletonNode(view, "vtkMRMLSliceCompositeNode")

@@ -14,7 +14,16 @@ from RPTDosimetryLib.bridge.steps.segmentation import SegmentationStep
 from RPTDosimetryLib.bridge.steps.step import Step
 from RPTDosimetryLib.bridge.steps.study import StudyStep
 
-STEPS: tuple[type[Step], ...] = (StudyStep, CalibrationStep, RegistrationStep, SegmentationStep, KineticsStep, DoseStep, CompareStep, ReportStep)
+STEPS: tuple[type[Step], ...] = (
+    StudyStep,
+    CalibrationStep,
+    RegistrationStep,
+    SegmentationStep,
+    KineticsStep,
+    DoseStep,
+    CompareStep,
+    ReportStep,
+)
 
 
 def make_steps(panel: Any = None) -> dict[str, Step]:

@@ -93,6 +93,12 @@ class Step:
             return State.OUT_OF_DATE
         return State.NEEDS_REVIEW if self.needs_review(case) else State.DONE
 
+    def stale_upstream(self, case: Case) -> list[str]:
+        """Sentences that name the steps above whose results are out of date: what comes of them would look current."""
+        steps = [self.others[key] for key in self.upstream if key in self.others]
+        told = "Step {title} is out of date: run it again first."
+        return [told.format(title=step.title) for step in steps if step.state(case) is State.OUT_OF_DATE]
+
     def run(self) -> None:
         """Run the step's verb in the background and take its answer (the panel's way)."""
         case = self.panel.case
@@ -105,7 +111,7 @@ class Step:
         return self._taken(case, perform(request, progress), made_from)
 
     def _prepared(self, case: Case) -> tuple[Request, str]:
-        lacking = self.missing(case)
+        lacking = self.missing(case) or self.stale_upstream(case)
         if lacking:
             raise ConfigurationError(" ".join(lacking))
         return self.request(case), self.inputs_fingerprint(case)

@@ -104,7 +104,7 @@ def chart_of_histograms(case: Case, engines: list[str]) -> Any:
             lines.append(Line(legend, table, f"{name} [Gy]", f"{name} [%]", _colour_of(case, name), style=style))
     if not lines:
         return None
-    titles = (_("Cumulative dose-volume histograms"), _("absorbed dose [Gy]"), _("volume [%]"))
+    titles = (_("Dose-volume histograms"), _("absorbed dose [Gy]"), _("volume with at least that dose [%]"))
     return show_lines(case, _CHART, lines, titles)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from RPTDosimetryLib.bridge import attributes as at
 from RPTDosimetryLib.bridge import hierarchy
 from RPTDosimetryLib.bridge.case import Case
+from RPTDosimetryLib.bridge.dose_colours import dose_colours
 from RPTDosimetryLib.bridge.volumes import image_of, volume_from_image
 from RPTDosimetryLib.errors import DoseError
 from RPTDosimetryLib.records import DoseMap, TiaMap
@@ -63,6 +64,7 @@ def put_dose(case: Case, dose: DoseMap) -> list[Any]:
         Warnings=list(dose.warnings),
         Parameters=_told(dose.parameters),
     )
+    node.GetDisplayNode().SetAndObserveColorNodeID(dose_colours().GetID())
     for name, value in SLICER_RT.items():
         node.SetAttribute(name, value)
     made = [node]

@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 from RPTDosimetryLib.bridge import attributes as at
 from RPTDosimetryLib.bridge import hierarchy
 from RPTDosimetryLib.bridge.case import Case, fingerprint
+from RPTDosimetryLib.bridge.dose_colours import colour_at
 from RPTDosimetryLib.errors import ConfigurationError
 
 PERCENT, GRAY = "% of maximum", "Gy"
@@ -47,7 +48,7 @@ def show_isodoses(case: Case, dose: Any, levels: list[float]) -> list[Any]:
         at.write_all(model, Role=at.ISODOSE, LevelGy=level, Engine=at.text(dose, "Engine"), MadeFrom=made_from)
         model.SetAndObservePolyData(surface)
         model.CreateDefaultDisplayNodes()
-        _dress(model.GetDisplayNode(), _colour(number, len(levels)), level / maximum_gy)
+        _dress(model.GetDisplayNode(), colour_at(number / max(len(levels) - 1, 1)), level / maximum_gy)
         made.append(model)
     folder = hierarchy.result_item(hierarchy.study_item(at.text(case.node_of_settings, "PatientId")), "Isodoses")
     for model in made:
@@ -87,14 +88,3 @@ def _dress(display: Any, colour: tuple[float, float, float], share: float) -> No
     display.SetSliceIntersectionThickness(2)
     display.SetOpacity(_OPACITY_3D if share < 0.9 else 0.6)
     display.SetBackfaceCulling(False)
-
-
-def _colour(number: int, count: int) -> tuple[float, float, float]:
-    """From blue (lowest) over green to red (highest)."""
-    place = number / (count - 1) if count > 1 else 1.0
-    anchors = ((0.25, 0.45, 1.0), (0.2, 0.9, 0.9), (0.3, 0.9, 0.2), (1.0, 0.9, 0.1), (1.0, 0.2, 0.1))
-    at_anchor = place * (len(anchors) - 1)
-    low = min(int(at_anchor), len(anchors) - 2)
-    rest = at_anchor - low
-    red, green, blue = (a + rest * (b - a) for a, b in zip(anchors[low], anchors[low + 1], strict=True))
-    return red, green, blue

@@ -11,7 +11,7 @@ from RPTDosimetryLib.units import J_PER_KEV, KG_PER_G
 
 @dose_engine(
     "local",
-    gives="electron energy in the voxel where it is emitted, photons not counted; the sharpest map, and the noisiest",
+    gives="electron energy where it is emitted, no photons: the sharpest map, and the noisiest",
     costs="no time to speak of",
 )
 def local_deposition(task: DoseTask) -> EngineResult:

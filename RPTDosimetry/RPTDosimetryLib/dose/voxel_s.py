@@ -37,7 +37,7 @@ class MediumKernel:
 
 @dose_engine(
     "ssv",
-    gives="electrons and photons by one kernel of soft tissue, whatever the density; for homogeneous regions",
+    gives="one kernel of soft tissue for all voxels: for homogeneous regions",
     costs="seconds",
 )
 def single_voxel_s(task: DoseTask) -> EngineResult:
@@ -57,12 +57,10 @@ def single_voxel_s(task: DoseTask) -> EngineResult:
 
 @dose_engine(
     "msv8",
-    gives="electrons and photons by one kernel for each of 8 media, by the CT: the usual choice",
+    gives="a kernel for each of 8 media by the CT: the usual choice",
     costs="seconds",
 )
-@dose_engine(
-    "msv20", gives="as msv8 with 20 media: finer steps of soft tissue, marrow and bone", costs="seconds to a minute"
-)
+@dose_engine("msv20", gives="as msv8 with 20 media: finer in soft tissue, marrow and bone", costs="seconds to a minute")
 def multiple_voxel_s(task: DoseTask) -> EngineResult:
     """D = (ρ_ref/ρ)·(Ã ⊗ S_electron,m) + Ã ⊗ S_photon,m where medium m is; unscaled: D = Ã ⊗ (S_e + S_p),m.
 

@@ -76,7 +76,10 @@ def voi_lambda(name: str, mask: NDArray[np.bool_], series: ActivitySeries, by_vo
                 f"{name}: only {slopes.size} voxels have an effective half-life; that of the whole VOI is used."
             )
         mean = float(log_slope(inside.sum(axis=1, keepdims=True), time_s)[0])
-    if not mean >= series.lambda_phys_per_s:
+    if np.isnan(mean):
+        said.append(f"{name}: the scans show no effective half-life; the tail's λ_eff is held at λ_phys.")
+        mean = series.lambda_phys_per_s
+    elif mean < series.lambda_phys_per_s:
         said.append(
             f"{name}: the scans would clear more slowly than λ_phys (mean λ {mean * S_PER_H:.4g} 1/h); the tail's "
             "λ_eff is held at λ_phys."

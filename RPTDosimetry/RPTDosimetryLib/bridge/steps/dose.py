@@ -24,6 +24,7 @@ from RPTDosimetryLib.bridge.dose_nodes import (
 from RPTDosimetryLib.bridge.doses import tia_of_case
 from RPTDosimetryLib.bridge.isodoses import levels_gy, remove_isodoses, show_isodoses
 from RPTDosimetryLib.bridge.projection import hide_projection, show_projection
+from RPTDosimetryLib.bridge.steps.compare import jump_to_hottest
 from RPTDosimetryLib.bridge.steps.kinetics import tia_settings_of
 from RPTDosimetryLib.bridge.steps.step import State, Step
 from RPTDosimetryLib.errors import ConfigurationError, DoseError
@@ -49,6 +50,8 @@ class DoseStep(Step):
         ui.runButton.connect("clicked(bool)", lambda _checked: self.panel.guard(self.run))
         ui.shownBox.connect("activated(int)", self._on_shown)
         ui.csvButton.connect("clicked(bool)", lambda _checked: self.panel.guard(self.save_table))
+        for slider in (ui.thresholdSlider, ui.opacitySlider):
+            slider.suffix, slider.decimals = " %", 0
         ui.csvEdit.filters = ctk.ctkPathLineEdit.Files
         ui.csvEdit.connect("currentPathChanged(QString)", self._on_path)
 
@@ -119,6 +122,7 @@ class DoseStep(Step):
         if self.panel is not None:
             views.show_layout(views.OVERLAY)
             self.show(case, fit=True)
+            jump_to_hottest(self.shown(case))
             self.panel.say("\n".join(dict.fromkeys(note for one in result for note in one.dose.warnings)))
         return nodes
 
@@ -239,11 +243,11 @@ class DoseStep(Step):
         self._showing = True
         try:
             table.setColumnCount(3)
-            table.setHorizontalHeaderLabels([_("engine"), _("costs"), _("gives")])
+            table.setHorizontalHeaderLabels([_("engine"), _("gives"), _("costs")])
             table.setRowCount(len(engine_names()))
             for row, name in enumerate(engine_names()):
                 told = engine_description(name)
-                for column, text in enumerate((name, told.costs, told.gives)):
+                for column, text in enumerate((name, told.gives, told.costs)):
                     item = qt.QTableWidgetItem(text)
                     flags = qt.Qt.ItemIsEnabled
                     item.setFlags(flags | qt.Qt.ItemIsUserCheckable if column == 0 else flags)
@@ -252,6 +256,8 @@ class DoseStep(Step):
                         item.setCheckState(qt.Qt.Unchecked)
                     table.setItem(row, column, item)
             table.resizeColumnsToContents()
+            table.horizontalHeader().setSectionResizeMode(1, qt.QHeaderView.Stretch)
+            table.verticalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)  # texts wrap
         finally:
             self._showing = False
 

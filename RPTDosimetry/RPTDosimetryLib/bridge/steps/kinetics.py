@@ -172,6 +172,8 @@ class KineticsStep(Step):
     def _model_box(self, name: str) -> Any:
         box = qt.QComboBox()
         box.addItems(list(self._models))
+        box.setSizeAdjustPolicy(qt.QComboBox.AdjustToMinimumContentsLengthWithIcon)
+        box.setMinimumContentsLength(9)
         box.toolTip = _("Model of {name}; auto: the lowest AICc, or the default for its kind").format(name=name)
         box.connect("activated(int)", lambda index: self._on_model(name, index))
         return box

@@ -17,7 +17,6 @@ from RPTDosimetryLib.bridge.geometry import grid_of_volume, lps_point
 from RPTDosimetryLib.bridge.line_charts import KIND, Axes, Curve, chart_of
 from RPTDosimetryLib.bridge.map_colours import diverging, dress, gamma_steps, symmetric_limit
 from RPTDosimetryLib.bridge.segmentations import grid_of_segmentation
-from RPTDosimetryLib.bridge.views import show_legend
 from RPTDosimetryLib.bridge.volumes import UNIT, image_of, volume_from_image
 from RPTDosimetryLib.bridge.volumes_of_interest import vois_of_case
 from RPTDosimetryLib.errors import EvaluationError, GridMismatchError
@@ -164,9 +163,6 @@ def _maps(made: Any) -> list[Any]:
             high = symmetric_limit(image.voxels)
             low = -high
         dress(node, colours, low, high)
-        legend = show_legend(node, _("Gamma (passes up to 1)") if kind == GAMMA else f"{name}, E - R")
-        if legend is not None:
-            legend.SetNumberOfLabels(5)
         at.write(node, KIND, kind)
         at.write(colours, KIND, COLOURS)
         nodes += [colours, node]

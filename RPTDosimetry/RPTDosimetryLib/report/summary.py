@@ -90,7 +90,7 @@ def summary_html(summary: Summary) -> str:
 
 
 def _table(table: TableOfText) -> str:
-    head = "".join(f"<th>{escape(text)}</th>" for text in table.columns)
+    head = "".join(f'<th style="white-space:nowrap">{escape(text)}</th>' for text in table.columns)
     body = "\n".join(
         "<tr>" + "".join(_cell(text, number) for number, text in enumerate(row)) + "</tr>" for row in table.rows
     )
@@ -99,7 +99,7 @@ def _table(table: TableOfText) -> str:
 
 
 def _cell(text: str, column: int) -> str:
-    return f"<td{'' if column == 0 else ' align=right'}>{escape(text)}</td>"
+    return f'<td style="white-space:nowrap"{"" if column == 0 else " align=right"}>{escape(text)}</td>'
 
 
 def _list(title: str, lines: Sequence[str]) -> list[str]:

@@ -22,6 +22,11 @@ from RPTDosimetryLib.errors import DosimetryError, EvaluationError
 
 #: The profile is drawn anew when its line has rested for this long.
 _AFTER_MS = 80
+_LEGENDS = {
+    comparison.DIFFERENCE: "Difference [Gy]",
+    comparison.RELATIVE: "Relative error [%]",
+    comparison.GAMMA: "Gamma (passes to 1)",
+}
 _OPACITY = 0.7
 _MIDDLE = 0.5
 
@@ -196,6 +201,11 @@ class CompareStep(Step):
         views.link_slices(True)
         jump_to_hottest(reference)
         outlines_only(case.node(at.VOIS))
+        views.hide_legends()
+        for volume in (reference, evaluated):
+            views.show_legend(volume, _("Absorbed dose [Gy]"))
+        if shown is not None:
+            views.show_legend(shown, _(_LEGENDS[case.parameters.compare.shown]))
         chart = comparison.part(case, comparison.HISTOGRAMS)
         if chart is not None:
             views.show_chart(chart)

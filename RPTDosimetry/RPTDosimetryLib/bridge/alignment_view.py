@@ -31,7 +31,7 @@ def show_aligned(case: Case, number: int, fit: bool = False) -> None:
     if told.look == "checkerboard" and number != reference:
         views.show_overlay(_checkerboard(case, number), None, fit=fit)
         return
-    _dress_reference(still)
+    _dress(still, moving)
     ct = ct_node_of(case, reference) if told.under == "reference CT" else None
     above = still if number == reference and ct is not None else (None if number == reference else moving)
     views.show_overlay(ct or still, above, told.blend, fit=fit)
@@ -81,12 +81,18 @@ def _checkerboard(case: Case, number: int) -> Any:
     return node
 
 
-def _dress_reference(still: Any) -> None:
-    """Grey under the colours of the time point, nothing hidden."""
+def _dress(still: Any, moving: Any) -> None:
+    """The reference in grey, nothing hidden, under the colours of the time point; both bright enough to see organs."""
+    from RPTDosimetryLib.registration.checkerboard import shown_top
+
     _in_grey(still)
-    display = still.GetDisplayNode()
-    if display is not None:
-        display.SetApplyThreshold(False)
+    for node in (still, moving):
+        display = node.GetDisplayNode()
+        if display is not None:
+            display.SetAutoWindowLevel(False)
+            display.SetWindowLevelMinMax(0.0, shown_top(slicer.util.arrayFromVolume(node)))
+    if still.GetDisplayNode() is not None:
+        still.GetDisplayNode().SetApplyThreshold(False)
 
 
 def _in_grey(node: Any) -> None:

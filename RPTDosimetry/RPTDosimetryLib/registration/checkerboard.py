@@ -17,7 +17,9 @@ def checkerboard(fixed: Image, moving: Image, moved: PointMap, block_mm: float =
     """
     there = resample(moving.voxels, moving.grid, fixed.grid, moving_from_fixed=moved.transform())
     odd = _blocks(fixed.grid, block_mm)
-    both = np.where(odd, there / np.float32(_top(moving.voxels)), fixed.voxels / np.float32(_top(fixed.voxels)))
+    both = np.where(
+        odd, there / np.float32(shown_top(moving.voxels)), fixed.voxels / np.float32(shown_top(fixed.voxels))
+    )
     return Image(both.astype(np.float32), fixed.grid, "1")
 
 
@@ -31,6 +33,7 @@ def _blocks(grid: Grid, block_mm: float) -> NDArray[np.bool_]:
     return np.asarray((k + j + i) % 2 == 1)
 
 
-def _top(voxels: NDArray[np.generic]) -> float:
+def shown_top(voxels: NDArray[np.generic]) -> float:
+    """Where a display that shows body and organs ends: the 99.5th percentile of the values > 0 (1 where none is)."""
     seen = voxels[voxels > 0]
     return float(np.percentile(seen, 99.5)) if seen.size else 1.0

@@ -21,14 +21,14 @@ from RPTDosimetryLib.bridge.transforms import figures_of, matrix_of
 from RPTDosimetryLib.errors import RegistrationError
 from RPTDosimetryLib.units import S_PER_H
 
-_COLUMNS = (_("h after"), _("shift [mm]"), _("turn [°]"), _("correlation"), _("MI [nats]"), _("decision"))
+_COLUMNS = (_("h after"), _("decision"), _("shift [mm]"), _("turn [°]"), _("correlation"), _("MI [nats]"))
 _TIPS = (
     _("Start of the acquisition, hours after administration"),
+    _("Nothing goes on without a mark until a person has looked: accept or reject"),
     _("Mean displacement over the body"),
     _("Rotation of the matrix"),
     _("Of the compared images over the body, before → after"),
     _("Mutual information over the body, before → after"),
-    _("Nothing goes on without a mark until a person has looked: accept or reject"),
 )
 _WARNING_COLOUR = (217, 83, 79)  # readable on light and on dark themes; the words say it too
 #: Buttons of the .ui file: shifts to the right, front, head, and turns about the axes that point there.
@@ -249,11 +249,11 @@ class RegistrationStep(Step):
                 continue
             time_s = time_s_of(spects[number], administration)
             texts, warnings = _cells(figures_of(transform)), figures_of(transform).get("warnings", [])
-            cells = ("" if time_s is None else f"{time_s / S_PER_H:.2f}", *texts, _decision(case, number, edited))
+            cells = ("" if time_s is None else f"{time_s / S_PER_H:.2f}", _decision(case, number, edited), *texts)
             for column, text in enumerate(cells):
                 item = qt.QTableWidgetItem(text)
                 item.setFlags(qt.Qt.ItemIsSelectable | qt.Qt.ItemIsEnabled)
-                item.setToolTip("\n".join([_figures(figures_of(transform)), *warnings]))
+                item.setToolTip("\n".join([_figures(figures_of(transform)), *_who(case, number), *warnings]))
                 if warnings:
                     item.setForeground(qt.QBrush(qt.QColor(*_WARNING_COLOUR)))
                 table.setItem(row, column, item)
@@ -353,12 +353,16 @@ def _figures(figures: dict[str, Any]) -> str:
 
 def _decision(case: Case, number: int, edited: list[int]) -> str:
     if number in edited:
-        return _("↻ edited, not applied")
+        return _("↻ edited")
     if number == bridge.reference_number(case):
         return _("reference")
-    who = bridge.decided_by(case, number)
     return {
-        bridge.ACCEPTED: _("✓ accepted by {who}").format(who=who),
-        bridge.REJECTED: _("✗ rejected by {who}").format(who=who),
-        bridge.OPEN: _("! to be decided"),
+        bridge.ACCEPTED: _("✓ accepted"),
+        bridge.REJECTED: _("✗ rejected"),
+        bridge.OPEN: _("! to decide"),
     }[bridge.decision(case, number)]
+
+
+def _who(case: Case, number: int) -> list[str]:
+    who = bridge.decided_by(case, number)
+    return [_("Decided by {who}").format(who=who)] if who and who != "reference" else []

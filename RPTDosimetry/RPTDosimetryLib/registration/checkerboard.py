@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,7 +35,7 @@ def _blocks(grid: Grid, block_mm: float) -> NDArray[np.bool_]:
     return np.asarray((k + j + i) % 2 == 1)
 
 
-def shown_top(voxels: NDArray[np.generic]) -> float:
+def shown_top(voxels: NDArray[Any]) -> float:
     """Where a display that shows body and organs ends: the 99.5th percentile of the values > 0 (1 where none is)."""
     seen = voxels[voxels > 0]
     return float(np.percentile(seen, 99.5)) if seen.size else 1.0

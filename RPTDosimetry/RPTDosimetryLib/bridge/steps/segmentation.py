@@ -27,6 +27,8 @@ _FIXED = ("name", "code", "kind", "volume", "mass")
 _KINDS = ("organ", "lesion", "region")
 _UNREVIEWED_COLOUR = (217, 83, 79)  # readable on light and on dark themes; the word says it too
 _EDITED_AFTER_MS, _PREVIEW_AFTER_MS = 250, 20
+#: Notes on the volumes that the message area shows after drawing; the table's tooltips hold all.
+_NOTES_SAID = 8
 #: Rows of the form that a method of drawing lesions does not use.
 _OF_METHOD = {
     "percent_of_maximum": ("percent",),
@@ -159,7 +161,9 @@ class SegmentationStep(Step):
         if self.panel is not None:
             self._show(case)
             count = _("{count} volumes drawn from the study.").format(count=len(drawn))
-            self.panel.say("\n".join([count, *said]))
+            notes = list(dict.fromkeys([*said, *patient.warnings, *(note for voi in drawn for note in voi.warnings)]))
+            more = _("{n} more notes: see the tooltips of the table.").format(n=len(notes) - _NOTES_SAID)
+            self.panel.say("\n".join([count, *notes[:_NOTES_SAID], *([more] if len(notes) > _NOTES_SAID else [])]))
         return [node, *nodes]
 
     # what the user does -------------------------------------------------------------------------------------------
@@ -323,11 +327,16 @@ class SegmentationStep(Step):
         table.setVerticalHeaderLabels(["✓" if row.voi is not None and row.voi.review else "!" for row in rows])
         for number, row in enumerate(rows):
             for column, text in enumerate(_texts(row)):
-                table.setItem(
-                    number, column, self._item(row, text, editable=column == 0, said=column >= len(titles) - 2)
-                )
-            table.setCellWidget(number, _FIXED.index("kind"), self._kind_box(row))
+                said = column >= len(titles) - 2  # who reviewed it, and when
+                self._show_cell(number, column, self._item(row, text, column == 0, said))
+            self._show_kind(number, row)
         table.resizeColumnsToContents()
+
+    def _show_cell(self, number: int, column: int, item: Any) -> None:
+        """Put a cell where it is another than the one that is there."""
+        there = self.ui.table.item(number, column)
+        if there is None or (there.text(), there.toolTip()) != (item.text(), item.toolTip()):
+            self.ui.table.setItem(number, column, item)
 
     @staticmethod
     def _item(row: Row, text: str, editable: bool, said: bool) -> Any:
@@ -343,20 +352,23 @@ class SegmentationStep(Step):
         item.setToolTip("\n".join(notes))
         return item
 
-    def _kind_box(self, row: Row) -> Any:
-        box = qt.QComboBox()
-        box.addItems(list(_KINDS))
-        box.toolTip = _("Organ, lesion or region: rules and models go by it")
-        if row.voi is None:
-            box.enabled = False
-            return box
-        box.setCurrentIndex(_KINDS.index(row.voi.kind))
-        identifier = row.segment_id
-        box.connect(
-            "activated(int)",
-            lambda index: self.panel.guard(lambda: vois.set_kind(self.panel.case, identifier, _KINDS[index])),
-        )
-        return box
+    def _show_kind(self, number: int, row: Row) -> None:
+        """The box of a row, made once; it acts on whatever volume its row shows."""
+        table, column = self.ui.table, _FIXED.index("kind")
+        box = table.cellWidget(number, column)
+        if box is None:
+            box = qt.QComboBox()
+            box.addItems(list(_KINDS))
+            box.toolTip = _("Organ, lesion or region: rules and models go by it")
+            box.connect("activated(int)", lambda index: self.panel.guard(lambda: self._set_kind(number, index)))
+            table.setCellWidget(number, column, box)
+        box.enabled = row.voi is not None
+        if row.voi is not None:
+            box.setCurrentIndex(_KINDS.index(row.voi.kind))
+
+    def _set_kind(self, number: int, index: int) -> None:
+        case = self.panel.case
+        vois.set_kind(case, rows_of(case)[number].segment_id, _KINDS[index])
 
     def _show_time_points(self, case: Case) -> None:
         box, numbers = self.ui.timePointBox, registered_numbers(case)

@@ -27,7 +27,7 @@ from RPTDosimetryLib.bridge.projection import hide_projection, show_projection
 from RPTDosimetryLib.bridge.steps.compare import jump_to_hottest
 from RPTDosimetryLib.bridge.steps.kinetics import tia_settings_of
 from RPTDosimetryLib.bridge.steps.step import State, Step
-from RPTDosimetryLib.errors import ConfigurationError, DoseError
+from RPTDosimetryLib.errors import ConfigurationError
 
 _FIGURES = ("volume_ml", "mass_g", "mean_gy", "d98_gy", "d50_gy", "d2_gy", "gy_per_gbq")
 
@@ -91,16 +91,13 @@ class DoseStep(Step):
         return State.READY if done and not self.missing(case) and set(self.engines(case)) - there else state
 
     def request(self, case: Case) -> Request:
-        """Every ticked engine, one after the other, in one background job. Raises DoseError for an outdated map."""
+        """Every ticked engine, one after the other, in one background job."""
         from RPTDosimetryLib.bridge.registered import registered_of
         from RPTDosimetryLib.bridge.volumes_of_interest import vois_of_case
         from RPTDosimetryLib.dose.engine import DoseSettings
         from RPTDosimetryLib.evaluation.several_doses import DoseOrder
         from RPTDosimetryLib.tia.kinetics import series_of_registered
 
-        kinetics = self.others.get("kinetics")
-        if kinetics is not None and kinetics.state(case) is State.OUT_OF_DATE:
-            raise DoseError(_("The map of time-integrated activity is out of date: run step Kinetics again."))
         registered = registered_of(case)
         chosen = case.parameters.dose
         settings = DoseSettings(integrate=chosen.integrate, msv_unscaled=chosen.msvUnscaled)

@@ -7,7 +7,7 @@ from test_panel import events
 from upstream import four_time_points, put_upstream
 
 SEQUENCES, CLICKS = 50, 5
-#: Buttons that would open a window of the system or start a long job; those jobs are clicked in the tests of their steps.
+#: Buttons that open a window of the system, start pip or make the sample case; tests of their own click them.
 LEFT_ALONE = {"sampleButton", "openButton", "installButton"}
 
 

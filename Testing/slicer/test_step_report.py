@@ -58,7 +58,7 @@ def test_the_preview_shows_doses_disclaimer_and_what_is_not_reviewed(ready):
         "not a medical device",
         "mean [Gy]",
         "kidney",
-        "Engine msv8",
+        "Engine local",
         "CONTOURS NOT REVIEWED",
         "first <cycle>",
     ):
@@ -198,9 +198,12 @@ def test_cancelling_leaves_nothing(ready, tmp_path):
 
 
 def test_a_stale_dose_is_not_reported(ready):
-    ready.parameters.dose.engines = "msv8"
+    ready.parameters.kinetics.tailHalfLifeH = 40.0
     events()
-    assert "Step Dose is out of date" in ready.steps["report"].ui.exportButton.toolTip
+    assert (
+        "Step Kinetics is out of date: run it again. Step Dose is out of date"
+        in ready.steps["report"].ui.exportButton.toolTip
+    )
 
 
 def test_a_script_writes_the_report(ready, logic, tmp_path):

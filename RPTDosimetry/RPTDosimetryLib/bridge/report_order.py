@@ -99,10 +99,10 @@ def _tables(case: Case) -> list[TableOfText]:
         now = [replace(row, reviewed_by=_reviewed_by(reviews.get(row.name))) for row in rows]
         found.append(organ_text(now, f"Engine {engine}"))
     told = comparison.answer(case)
-    rows = tuple(map(tuple, comparison.organ_rows(told))) if told else ()
-    if rows:
+    compared = tuple(tuple(row) for row in comparison.organ_rows(told)) if told else ()
+    if compared:
         columns = tuple(title for _key, title, _style in comparison.ORGAN_COLUMNS)
-        found.append(TableOfText(f"Comparison: {told['doses'][1]} against {told['doses'][0]}", columns, rows))
+        found.append(TableOfText(f"Comparison: {told['doses'][1]} against {told['doses'][0]}", columns, compared))
     return found
 
 

@@ -19,10 +19,12 @@ from RPTDosimetryLib.files import whole_folder
 from RPTDosimetryLib.records import (
     ActivitySeries,
     DoseMap,
+    KineticFit,
     PatientMap,
     Progress,
     RegisteredStudy,
     TiaMap,
+    TimeActivityCurve,
     Voi,
     part_of,
     silent,
@@ -33,7 +35,7 @@ from RPTDosimetryLib.report.provenance import Origin, json_text, sha256_of
 from RPTDosimetryLib.report.summary import SUMMARY, Summary, TableOfText, organ_text, summary_html
 from RPTDosimetryLib.report.tables import write_rows
 from RPTDosimetryLib.tia.kinetics import KineticsChoice
-from RPTDosimetryLib.tia.side_by_side import side_by_side_of_vois
+from RPTDosimetryLib.tia.side_by_side import SideBySide, side_by_side_of_vois
 from RPTDosimetryLib.tia.voi_curves import fit_vois, voi_curves
 
 NOT_REVIEWED, COMPARISON, COMPARED_ORGANS, SCENE = (
@@ -115,7 +117,8 @@ def write_report(order: ReportOrder, folder: Path, progress: Progress = silent) 
     """
     if not order.doses:
         raise ReportError("There is no dose to report: run step Dose.")
-    notice, warnings = notice_of(order.unreviewed), []
+    notice = notice_of(order.unreviewed)
+    warnings: list[str] = []
     progress(0.0, "Curves and organ doses")
     outcomes = _outcomes(order, notice)
     wanted = [export for export in EXPORTS if export.wanted(order)]
@@ -132,7 +135,8 @@ def write_report(order: ReportOrder, folder: Path, progress: Progress = silent) 
 def _outcomes(order: ReportOrder, notice: str) -> tuple[Outcome, ...]:
     """What a run would have computed, a dose map each; the notice is in every method line."""
     curves = voi_curves(order.series, order.vois)
-    pairs, compared = {}, {}
+    pairs: dict[str, tuple[TimeActivityCurve, KineticFit]] = {}
+    compared: dict[str, SideBySide] = {}
     for voi in order.vois:
         settings = order.kinetics.of(voi)
         pairs[voi.name] = (curves[voi.name], fit_vois(order.series, [voi], settings)[voi.name])

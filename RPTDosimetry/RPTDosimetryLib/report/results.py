@@ -150,7 +150,8 @@ def _histogram_rows(histograms: Sequence[Dvh]) -> Iterator[list[object]]:
     yield ["name", "dose_gy", "cumulative_fraction", "cumulative_ml"]
     for histogram in histograms:
         rows = zip(histogram.dose_gy, histogram.cumulative, histogram.cumulative_ml, strict=True)
-        yield from ([histogram.name, f"{d:.6g}", f"{c:.6g}", f"{v:.6g}"] for d, c, v in rows)
+        for dose_gy, fraction, volume_ml in rows:
+            yield [histogram.name, f"{dose_gy:.6g}", f"{fraction:.6g}", f"{volume_ml:.6g}"]
 
 
 def _dvhs(outcome: Outcome) -> Sequence[Dvh]:

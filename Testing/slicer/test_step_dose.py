@@ -62,6 +62,24 @@ def test_every_engine_of_the_library_is_offered_with_what_it_gives_and_costs(pan
     assert all(table.item(row, column).text() for row in range(table.rowCount) for column in range(3))
 
 
+def test_a_recovery_curve_of_the_calibration_is_used(ready, monkeypatch):
+    """Beside the uncorrected mean, and never in its place."""
+    from RPTDosimetryLib.bridge import quantified
+    from RPTDosimetryLib.bridge.dose_nodes import organ_doses_of_case
+    from RPTDosimetryLib.calibration.settings import CalibrationSettings
+
+    panel = ready[0]
+    spheres = {"recovery_volumes_ml": (0.5, 2.5, 11.5, 26.5), "recovery_coefficients": (0.3, 0.55, 0.75, 0.85)}
+    monkeypatch.setattr(quantified, "calibration_of", lambda case: CalibrationSettings(**spheres))
+    compute(panel, "local")
+    rows = organ_doses_of_case(panel.case)["local"]
+    assert rows[1].mean_recovered_gy == pytest.approx(rows[1].mean_gy / rows[1].recovery_coefficient)
+    assert rows[2].mean_recovered_gy is None
+    table = panel.steps["dose"].ui.organTable
+    assert float(table.item(1, 8).text()) == pytest.approx(rows[1].mean_recovered_gy, rel=1e-3)
+    assert table.item(2, 8).text() == "–"
+
+
 def test_no_engine_no_dose(ready):
     panel = ready[0]
     tick(panel)

@@ -29,7 +29,7 @@ from RPTDosimetryLib.bridge.steps.kinetics import tia_settings_of
 from RPTDosimetryLib.bridge.steps.step import State, Step
 from RPTDosimetryLib.errors import ConfigurationError
 
-_FIGURES = ("volume_ml", "mass_g", "mean_gy", "d98_gy", "d50_gy", "d2_gy", "gy_per_gbq")
+_FIGURES: tuple[str, ...] = ("volume_ml", "mass_g", "mean_gy", "d98_gy", "d50_gy", "d2_gy", "gy_per_gbq")
 
 
 class DoseStep(Step):
@@ -92,6 +92,7 @@ class DoseStep(Step):
 
     def request(self, case: Case) -> Request:
         """Every ticked engine, one after the other, in one background job."""
+        from RPTDosimetryLib.bridge.quantified import calibration_of
         from RPTDosimetryLib.bridge.registered import registered_of
         from RPTDosimetryLib.bridge.volumes_of_interest import vois_of_case
         from RPTDosimetryLib.dose.engine import DoseSettings
@@ -101,7 +102,12 @@ class DoseStep(Step):
         registered = registered_of(case)
         chosen = case.parameters.dose
         settings = DoseSettings(integrate=chosen.integrate, msv_unscaled=chosen.msvUnscaled)
-        order = DoseOrder(tuple(self.engines(case)), settings, tia_settings=tia_settings_of(case))
+        order = DoseOrder(
+            tuple(self.engines(case)),
+            settings,
+            tia_settings=tia_settings_of(case),
+            recovery=calibration_of(case).recovery_curve(),
+        )
         series = series_of_registered(registered)
         return Request("several_doses", (registered, series, vois_of_case(case), tia_of_case(case), order))
 
@@ -278,11 +284,14 @@ class DoseStep(Step):
         table = self.ui.organTable
         rows = [] if dose is None else rows_of(dose)
         heads = [_("volume [mL]"), _("mass [g]"), _("mean [Gy]"), _("D98"), _("D50"), _("D2"), _("Gy/GBq")]
+        figures = _FIGURES
+        if any(row.mean_recovered_gy is not None for row in rows):
+            figures, heads = (*figures, "mean_recovered_gy"), [*heads, _("mean/RC [Gy]")]
         table.setColumnCount(len(heads) + 1)
         table.setHorizontalHeaderLabels([_("volume"), *heads])
         table.setRowCount(len(rows))
         for number, row in enumerate(rows):
-            values = [getattr(row, name) for name in _FIGURES]
+            values = [getattr(row, name) for name in figures]
             cells = [row.name, *("–" if value is None else f"{value:.4g}" for value in values)]
             for column, text in enumerate(cells):
                 item = qt.QTableWidgetItem(text)

@@ -201,10 +201,10 @@ def test_a_time_point_that_is_not_there_is_said(with_vois):
 
 @pytest.mark.parametrize("ct", [True, False])
 def test_totalsegmentator_is_offered_with_the_reason_why_not(panel, monkeypatch, ct):
-    from RPTDosimetryLib.bridge.steps import segmentation as step
+    from RPTDosimetryLib.bridge import total_segmentator as here
 
-    monkeypatch.setattr(step.shutil, "which", lambda _name: None)
-    monkeypatch.setattr(step, "find_spec", lambda _name: None)
+    monkeypatch.setattr(here.shutil, "which", lambda _name: None)
+    monkeypatch.setattr(here, "find_spec", lambda _name: None)
     put_into(panel.case, warm_study(ct=ct))
     ui = panel.steps["segmentation"].ui
     ui.organsBox.currentIndex = 1
@@ -212,7 +212,7 @@ def test_totalsegmentator_is_offered_with_the_reason_why_not(panel, monkeypatch,
     assert not ui.runButton.enabled
     assert ("Extensions Manager" if ct else "needs a CT") in ui.runButton.toolTip
     if ct:
-        monkeypatch.setattr(step, "find_spec", lambda _name: object())
+        monkeypatch.setattr(here, "find_spec", lambda _name: object())
         panel.refresh()
         assert ui.runButton.enabled
 

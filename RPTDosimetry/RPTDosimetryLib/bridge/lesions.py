@@ -173,3 +173,9 @@ def _new(case: Case, kind: str, name: str) -> Any:
     node.CreateDefaultDisplayNodes()
     at.write(node, at.ROLE, at.LESION_PLACE)
     return node
+
+
+def ct_of(case: Case, number: int | None) -> Any:
+    """The CT to look at: that of the reference (of its joined beds), else any."""
+    own = [case.node(role, number) for role in (at.ACTIVITY_CT, at.CT)] if number is not None else []
+    return next((node for node in [*own, *case.nodes(at.CT)] if node is not None), None)

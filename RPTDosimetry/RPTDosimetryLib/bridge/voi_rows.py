@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 import slicer
+from slicer.i18n import tr as _
 
 from RPTDosimetryLib.bridge import attributes as at
 from RPTDosimetryLib.bridge.case import Case, fingerprint
@@ -47,6 +48,35 @@ def rows_of(case: Case) -> list[Row]:
     if told is None or told[0] != key:
         told = _rows[case] = (key, _made(known, images, maps))
     return told[1]
+
+
+def texts_of(row: Row) -> list[str]:
+    """The cells of a row; a dash where a figure cannot be given."""
+    voi = row.voi
+    if voi is None:
+        return [row.name, "–", "–", "–", "–", *("–" for _mbq in row.activity_mbq), "–", _("cannot be used"), ""]
+    review = voi.review
+    return [
+        row.name,
+        "–" if voi.code is None else f"{voi.code.value} {voi.code.scheme}",
+        voi.kind,
+        f"{voi.volume_ml:.2f}",
+        "–" if row.mass_g is None else f"{row.mass_g:.1f}",
+        *("–" if value is None else f"{value:.3f}" for value in row.activity_mbq),
+        voi.lesions or "–",
+        _("not reviewed") if review is None else review.reviewer,
+        "" if review is None else f"{review.time.astimezone():%Y-%m-%d %H:%M}",
+    ]
+
+
+def hours_of(case: Case, number: int) -> str:
+    """How a registered time point is called: its hours after administration, or its number."""
+    from RPTDosimetryLib.bridge.time_points import time_s_of
+    from RPTDosimetryLib.units import S_PER_H
+
+    spect = case.node(at.SPECT, number)
+    time_s = None if spect is None else time_s_of(spect, case.administration(strict=False))
+    return _("time point {n}").format(n=number) if time_s is None else f"{time_s / S_PER_H:.1f} h"
 
 
 def _made(known: Any, images: list[Any], maps: list[Any]) -> list[Row]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Any, ClassVar
 
 import qt
@@ -20,15 +18,14 @@ from RPTDosimetryLib.bridge.case import Case, fingerprint
 from RPTDosimetryLib.bridge.other_segmentations import same_geometry, take_over
 from RPTDosimetryLib.bridge.registered import reference_number, registered_numbers, registered_of
 from RPTDosimetryLib.bridge.steps.step import Step
-from RPTDosimetryLib.bridge.voi_rows import Row, rows_of
+from RPTDosimetryLib.bridge.steps.volume_table import show_table
+from RPTDosimetryLib.bridge.total_segmentator import why_no_total_segmentator
+from RPTDosimetryLib.bridge.voi_rows import Row, hours_of, rows_of
 from RPTDosimetryLib.errors import DosimetryError, VoiError
 
-_FIXED = ("name", "code", "kind", "volume", "mass")
-_KINDS = ("organ", "lesion", "region")
-_UNREVIEWED_COLOUR = (217, 83, 79)  # readable on light and on dark themes; the word says it too
 _EDITED_AFTER_MS, _PREVIEW_AFTER_MS = 250, 20
 #: Notes on the volumes that the message area shows after drawing; the table's tooltips hold all.
-_NOTES_SAID = 8
+_NOTES_SAID = 5
 #: Rows of the form that a method of drawing lesions does not use.
 _OF_METHOD = {
     "percent_of_maximum": ("percent",),
@@ -316,63 +313,16 @@ class SegmentationStep(Step):
             return True  # taking it over says what is wrong
 
     def _show_table(self, case: Case) -> None:
-        table, rows = self.ui.table, rows_of(case)
-        hours = [_hours(case, number) for number in registered_numbers(case)]
-        titles = [_("name"), _("code"), _("kind"), _("volume [mL]"), _("mass [g]")]
-        titles += [_("{hours} [MBq]").format(hours=text) for text in hours]
-        titles += [_("lesions"), _("reviewed by"), _("when")]
-        table.setColumnCount(len(titles))
-        table.setHorizontalHeaderLabels(titles)
-        table.setRowCount(len(rows))
-        table.setVerticalHeaderLabels(["✓" if row.voi is not None and row.voi.review else "!" for row in rows])
-        for number, row in enumerate(rows):
-            for column, text in enumerate(_texts(row)):
-                said = column >= len(titles) - 2  # who reviewed it, and when
-                self._show_cell(number, column, self._item(row, text, column == 0, said))
-            self._show_kind(number, row)
-        table.resizeColumnsToContents()
+        hours = [hours_of(case, number) for number in registered_numbers(case)]
+        show_table(self.ui.table, rows_of(case), hours, self._set_kind)
 
-    def _show_cell(self, number: int, column: int, item: Any) -> None:
-        """Put a cell where it is another than the one that is there."""
-        there = self.ui.table.item(number, column)
-        if there is None or (there.text(), there.toolTip()) != (item.text(), item.toolTip()):
-            self.ui.table.setItem(number, column, item)
-
-    @staticmethod
-    def _item(row: Row, text: str, editable: bool, said: bool) -> Any:
-        """A cell; said: one of those that say whether the volume is reviewed."""
-        item = qt.QTableWidgetItem(text)
-        flags = qt.Qt.ItemIsSelectable | qt.Qt.ItemIsEnabled
-        item.setFlags(flags | qt.Qt.ItemIsEditable if editable else flags)
-        if row.problem or (said and row.voi is not None and row.voi.review is None):
-            item.setForeground(qt.QBrush(qt.QColor(*_UNREVIEWED_COLOUR)))
-        notes = [row.problem] if row.problem else []
-        if row.voi is not None:
-            notes += [row.voi.source, *row.voi.warnings]
-        item.setToolTip("\n".join(notes))
-        return item
-
-    def _show_kind(self, number: int, row: Row) -> None:
-        """The box of a row, made once; it acts on whatever volume its row shows."""
-        table, column = self.ui.table, _FIXED.index("kind")
-        box = table.cellWidget(number, column)
-        if box is None:
-            box = qt.QComboBox()
-            box.addItems(list(_KINDS))
-            box.toolTip = _("Organ, lesion or region: rules and models go by it")
-            box.connect("activated(int)", lambda index: self.panel.guard(lambda: self._set_kind(number, index)))
-            table.setCellWidget(number, column, box)
-        box.enabled = row.voi is not None
-        if row.voi is not None:
-            box.setCurrentIndex(_KINDS.index(row.voi.kind))
-
-    def _set_kind(self, number: int, index: int) -> None:
+    def _set_kind(self, number: int, kind: str) -> None:
         case = self.panel.case
-        vois.set_kind(case, rows_of(case)[number].segment_id, _KINDS[index])
+        self.panel.guard(lambda: vois.set_kind(case, rows_of(case)[number].segment_id, kind))
 
     def _show_time_points(self, case: Case) -> None:
         box, numbers = self.ui.timePointBox, registered_numbers(case)
-        labels = [_hours(case, number) for number in numbers]
+        labels = [hours_of(case, number) for number in numbers]
         if [box.itemText(n) for n in range(box.count)] != labels:
             box.clear()
             box.addItems(labels)
@@ -389,7 +339,7 @@ class SegmentationStep(Step):
     def _show(self, case: Case) -> None:
         number = reference_number(case) if case.node(at.SEEN) is not None else None
         spect = None if number is None else case.node(at.REGISTERED, number)
-        ct = _ct(case, number)
+        ct = lesions.ct_of(case, number)
         if ct is not None or spect is not None:
             views.show_overlay(ct or spect, spect if ct is not None else None, fit=False)
 
@@ -459,7 +409,7 @@ class SegmentationStep(Step):
         self._editor.setMRMLSegmentEditorNode(editing)
         self._editor.setSegmentationNode(node)
         number = reference_number(case)
-        self._editor.setSourceVolumeNode(_ct(case, number) or case.node(at.REGISTERED, number))
+        self._editor.setSourceVolumeNode(lesions.ct_of(case, number) or case.node(at.REGISTERED, number))
 
     def _watch(self, case: Case) -> None:
         """Observe the segments, and the seed or box, that are there now."""
@@ -524,56 +474,3 @@ class SegmentationStep(Step):
             slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *centre)
         if self._editor is not None:
             self._editor.setCurrentSegmentID(identifier)
-
-
-def why_no_total_segmentator(case: Case) -> str:
-    """Why its organs cannot be had here; empty when they can."""
-    from RPTDosimetryLib.vois.total_segmentator import COMMAND
-
-    if not any(point.ct is not None for point in case.time_points()):
-        return _("TotalSegmentator needs a CT, and the study has none: draw the organs, or take them from files.")
-    if shutil.which(COMMAND) is not None or find_spec("totalsegmentator") is not None:
-        return ""
-    if hasattr(slicer.modules, "totalsegmentator"):
-        return _(
-            "TotalSegmentator's extension is here, its Python packages are not: open the module TotalSegmentator and "
-            "press Apply once; its segmentation can also be taken over here."
-        )
-    return _(
-        "TotalSegmentator is not installed: install the extension of that name in the Extensions Manager (several "
-        "gigabytes with PyTorch), or take the organs from files."
-    )
-
-
-def _ct(case: Case, number: int | None) -> Any:
-    """The CT to look at: that of the reference (of its joined beds), else any."""
-    own = [case.node(role, number) for role in (at.ACTIVITY_CT, at.CT)] if number is not None else []
-    return next((node for node in [*own, *case.nodes(at.CT)] if node is not None), None)
-
-
-def _hours(case: Case, number: int) -> str:
-    from RPTDosimetryLib.bridge.time_points import time_s_of
-    from RPTDosimetryLib.units import S_PER_H
-
-    spect = case.node(at.SPECT, number)
-    time_s = None if spect is None else time_s_of(spect, case.administration(strict=False))
-    return _("time point {n}").format(n=number) if time_s is None else f"{time_s / S_PER_H:.1f} h"
-
-
-def _texts(row: Row) -> list[str]:
-    """The cells of a row; a dash where a figure cannot be given."""
-    voi = row.voi
-    if voi is None:
-        return [row.name, "–", "–", "–", "–", *("–" for _mbq in row.activity_mbq), "–", _("cannot be used"), ""]
-    review = voi.review
-    return [
-        row.name,
-        "–" if voi.code is None else f"{voi.code.value} {voi.code.scheme}",
-        voi.kind,
-        f"{voi.volume_ml:.2f}",
-        "–" if row.mass_g is None else f"{row.mass_g:.1f}",
-        *("–" if value is None else f"{value:.3f}" for value in row.activity_mbq),
-        voi.lesions or "–",
-        _("not reviewed") if review is None else review.reviewer,
-        "" if review is None else f"{review.time.astimezone():%Y-%m-%d %H:%M}",
-    ]

@@ -12,9 +12,10 @@ import traceback
 from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets
 
 if sys.version_info < (3, 12):
-    # PySide6 6.12 takes None to be immortal, as it is from Python 3.12 on: each call that returns None costs one
-    # reference, and the interpreter stops when none is left. Give it plenty.
-    ctypes.c_ssize_t.from_address(id(None)).value += 1 << 40
+    # PySide6 6.12 takes None, True and False to be immortal, as they are from Python 3.12 on: each call that returns one
+    # costs a reference, and the interpreter stops when none is left. Give them plenty.
+    for constant in (None, True, False):
+        ctypes.c_ssize_t.from_address(id(constant)).value += 1 << 40
 
 slot_errors = []
 _made = {}

@@ -12,7 +12,7 @@ import traceback
 from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets
 
 if sys.version_info < (3, 12):
-    # PySide6 6.12 takes None, True and False to be immortal, as they are from Python 3.12 on: each call that returns one
+    # PySide6 6.12 takes None, True and False to be immortal, as from Python 3.12 on: each call that gives one
     # costs a reference, and the interpreter stops when none is left. Give them plenty.
     for constant in (None, True, False):
         ctypes.c_ssize_t.from_address(id(constant)).value += 1 << 40

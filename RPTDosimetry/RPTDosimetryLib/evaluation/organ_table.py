@@ -16,6 +16,7 @@ from RPTDosimetryLib.grid import require_same_grid
 from RPTDosimetryLib.physics.media import SCHNEIDER_8
 from RPTDosimetryLib.records import Administration, DoseMap, Image, PatientMap, TiaMap, Voi
 from RPTDosimetryLib.units import BQ_PER_GBQ
+from RPTDosimetryLib.vois.lesion_volume import small_lesion_note
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,9 @@ def _organ_dose(
     summary = dose_summary(dose.image.voxels[tissue], patient.density.voxels[tissue], voi.grid.voxel_volume_ml)
     tia_bq_s = float(tia.image.voxels[voi.mask].sum(dtype=np.float64))
     a0_bq = administered_activity_bq
+    small = small_lesion_note(voi)
     warnings = (f"{voi.name}: {air} of {voxels} voxels are air and left out of its dose.",) if air else ()
+    warnings += (small,) if small else ()
     return OrganDose(
         name=voi.name,
         kind=voi.kind,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from RPTDosimetryLib.errors import ReportError
 from RPTDosimetryLib.evaluation.dvh import Dvh
 from RPTDosimetryLib.files import whole_file
 from RPTDosimetryLib.grid import Vector3
@@ -144,8 +145,15 @@ def new_figure(width_in: float, height_in: float) -> Figure:
     return figure
 
 
+def require_png(path: Path) -> None:
+    """Raise ReportError for a picture that would have another ending."""
+    if path.suffix.lower() != ".png":
+        raise ReportError(f"{path}: pictures are written as PNG: give a name that ends in .png.")
+
+
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a PNG with the disclaimer, whole or not at all."""
+    """Write a PNG with the disclaimer, whole or not at all. Raises ReportError, also for another ending."""
+    require_png(path)
     figure.text(1.0, -0.004, DISCLAIMER, ha="right", va="top", fontsize=6, color="0.4")
     with whole_file(path) as temporary:
         figure.savefig(

@@ -10,6 +10,7 @@ from pathlib import Path
 from RPTDosimetryLib.evaluation.organ_table import OrganDose
 from RPTDosimetryLib.files import whole_file
 from RPTDosimetryLib.units import BQ_PER_MBQ, S_PER_H
+from RPTDosimetryLib.vois.lesion_volume import SMALL_LESION_ML
 
 
 def write_organ_table(rows: Sequence[OrganDose], method: str, path: Path) -> None:
@@ -52,6 +53,8 @@ def organ_table_text(rows: Iterable[OrganDose]) -> str:
 
 def _stated_name(row: OrganDose) -> str:
     """The name with what the figures beside it depend on."""
+    if row.kind == "lesion" and row.volume_ml < SMALL_LESION_ML:
+        return f"{row.name} (below {SMALL_LESION_ML:g} mL)"
     return row.name if row.lesions is None else f"{row.name} (lesions {row.lesions})"
 
 

@@ -60,8 +60,13 @@ def gamma(
     from RPTDosimetryLib.evaluation.gamma import GammaSettings
     from RPTDosimetryLib.evaluation.gamma_answer import gamma_answer
     from RPTDosimetryLib.records import never
-    from RPTDosimetryLib.study.image_files import write_image
+    from RPTDosimetryLib.report.figures import require_png
+    from RPTDosimetryLib.study.image_files import require_image_name, write_image
 
+    if out is not None:
+        require_image_name(out)
+    if figure is not None:
+        require_png(figure)
     settings = GammaSettings(dose_percent=dd, dta_mm=dta, local=local, cutoff_percent=cutoff, maximum_gamma=max_gamma)
     pair = _read_pair((reference, evaluated), labels, mask, resample)
     with shown_progress(quiet=as_json) as progress:

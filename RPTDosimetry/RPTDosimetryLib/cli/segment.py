@@ -46,7 +46,7 @@ def segment(
 
 def volumes(
     study: Annotated[Path, typer.Argument(help="Folder with the SPECT/CT files.")],
-    config: Annotated[Path | None, typer.Option(help="TOML with the sections [study] and [vois].")] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML with the sections study and vois.")] = None,
     as_json: Json = False,
 ) -> None:
     """The structures that a study has drawn, with canonical name, code and volume in mL."""

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from RPTDosimetryLib.cli.steps import DensityIn, HuIn
-from RPTDosimetryLib.cli.terminal import print_json, print_warnings, rows_text, shown_progress
+from RPTDosimetryLib.cli.terminal import Json, print_json, print_warnings, rows_text, shown_progress
 from RPTDosimetryLib.dose.engine import engine_names
 from RPTDosimetryLib.tia.registry import model_names
 
@@ -31,7 +31,7 @@ def dose_rate(
     material: Annotated[Path | None, typer.Option(help="Labels of materials, with --density.")] = None,
     materials_json: Annotated[Path | None, typer.Option(help="What the labels are made of.")] = None,
     model: Annotated[str, typer.Option(help=f"Over time: auto, or one of {', '.join(model_names())}.")] = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="One machine-readable answer on standard output.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Absorbed dose rate [Gy/s] of each time point and, of several, the dose [Gy] as its integral over time."""
     from RPTDosimetryLib.dose.engine import DoseSettings

@@ -10,11 +10,10 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from RPTDosimetryLib.cli.terminal import print_json, print_warnings, rows_text, shown_progress
+from RPTDosimetryLib.cli.terminal import Json, print_json, print_warnings, rows_text, shown_progress
 from RPTDosimetryLib.errors import EvaluationError
 from RPTDosimetryLib.records import Image, Voi
 
-Json = Annotated[bool, typer.Option("--json", help="One machine-readable answer on standard output.")]
 Reference = Annotated[Path, typer.Argument(metavar="REFERENCE", help="Dose [Gy]: image file or DICOM RTDOSE.")]
 Evaluated = Annotated[Path, typer.Argument(metavar="EVALUATED", help="Dose [Gy] on the same grid.")]
 Labels = Annotated[Path | None, typer.Option(help="Volumes: label image on the dose grid, RTSTRUCT or SEG.")]

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from RPTDosimetryLib.cli.terminal import print_json, print_warnings, rows_text, shown_progress
+from RPTDosimetryLib.cli.terminal import Json, print_json, print_warnings, rows_text, shown_progress
 
 
 def add_to(app: typer.Typer) -> None:
@@ -25,7 +25,7 @@ def register(
     method: Annotated[str | None, typer.Option(help="rigid, affine, bspline or none; wins over the file.")] = None,
     through: Annotated[str | None, typer.Option(help="spect or ct: the images that are compared.")] = None,
     transforms: Annotated[Path | None, typer.Option(help="Folder with transform_N.tfm, taken as they are.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One machine-readable answer on standard output.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Bring every time point of a study onto one of them, and write what can be checked, corrected and run again."""
     from RPTDosimetryLib.configuration import read_settings, settings_from

@@ -7,11 +7,10 @@ from typing import Annotated
 
 import typer
 
-from RPTDosimetryLib.cli.terminal import print_json, print_warnings, rows_text, shown_progress
+from RPTDosimetryLib.cli.terminal import Json, print_json, print_warnings, rows_text, shown_progress
 from RPTDosimetryLib.dose.engine import engine_names
 from RPTDosimetryLib.tia.registry import model_names
 
-Json = Annotated[bool, typer.Option("--json", help="One machine-readable answer on standard output.")]
 Nuclide = Annotated[str, typer.Option(help="For example Lu-177, Tb-161, Y-90, I-131.")]
 HuIn = Annotated[Path | None, typer.Option(help="CT in HU: NRRD, NIfTI or MHD, on any grid.")]
 DensityIn = Annotated[Path | None, typer.Option(help="Density, g/cm3: NRRD, NIfTI or MHD, on any grid.")]

@@ -80,10 +80,7 @@ def save_dose_overlay(dose: DoseMap, backdrop: Backdrop, vois: Sequence[Voi], pa
     label_plane(projection, "coronal", None, frame_mm)
     bar = figure.colorbar(drawn, ax=axes.ravel().tolist(), extend="max", shrink=0.7, pad=0.02)
     bar.set_label("Absorbed dose [Gy]")
-    handles = legend_handles([voi.name for voi in shown])
-    figure.legend(
-        handles=handles, loc="outside lower center", ncols=min(6, max(1, len(handles))), frameon=False, fontsize=9
-    )
+    legend_below(figure, [voi.name for voi in shown])
     lowest = f"shown from {SHOWN_FROM * top_gy:.2g} Gy"
     figure.suptitle(
         f"Absorbed dose, {dose.nuclide}, engine {dose.engine} ({lowest}) over {backdrop.text}\nDensity: {density}",
@@ -173,6 +170,20 @@ def legend_handles(names: Sequence[str]) -> list[Any]:
     from matplotlib.lines import Line2D
 
     return [Line2D([], [], color=c, label=n) for n, c in zip(names, voi_colours(len(names)), strict=True)]
+
+
+def legend_below(figure: Figure, names: Sequence[str]) -> None:
+    """Names in voi_colours under the figure, clear of the disclaimer; nothing without names."""
+    if names:
+        handles = legend_handles(names)
+        figure.legend(
+            handles=handles,
+            loc="outside lower center",
+            ncols=min(6, len(handles)),
+            frameon=False,
+            fontsize=9,
+            borderaxespad=2,
+        )
 
 
 def _scale_top_gy(dose: Image, vois: Sequence[Voi]) -> float:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 
 from RPTDosimetryLib.evaluation.organ_table import OrganDose
-from RPTDosimetryLib.files import whole_file
+from RPTDosimetryLib.files import write_csv
+from RPTDosimetryLib.text import aligned
 from RPTDosimetryLib.units import BQ_PER_MBQ, S_PER_H
 from RPTDosimetryLib.vois.lesion_volume import SMALL_LESION_ML
 
@@ -16,19 +16,13 @@ from RPTDosimetryLib.vois.lesion_volume import SMALL_LESION_ML
 def write_organ_table(rows: Sequence[OrganDose], method: str, path: Path) -> None:
     """One line a VOI: every figure of OrganDose with its unit in the column name, full precision, and the method."""
     names = [f.name for f in fields(OrganDose)]
-    with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as handle:
-        writer = csv.writer(handle)
-        writer.writerow([*names, "method"])
-        writer.writerows([*(_cell(getattr(row, name)) for name in names), method] for row in rows)
+    figures = ([*(_cell(getattr(row, name)) for name in names), method] for row in rows)
+    write_csv([[*names, "method"], *figures], path)
 
 
 def write_rows(rows: Sequence[Mapping[str, object]], path: Path) -> None:
     """Rows with the same keys as CSV, the keys as column names."""
-    with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as handle:
-        writer = csv.writer(handle)
-        if rows:
-            writer.writerow(rows[0].keys())
-        writer.writerows([_cell(value) for value in row.values()] for row in rows)
+    write_csv([*([*row] for row in rows[:1]), *([_cell(value) for value in row.values()] for row in rows)], path)
 
 
 def organ_table_text(rows: Iterable[OrganDose]) -> str:
@@ -56,17 +50,6 @@ def _stated_name(row: OrganDose) -> str:
     if row.kind == "lesion" and row.volume_ml < SMALL_LESION_ML:
         return f"{row.name} (below {SMALL_LESION_ML:g} mL)"
     return row.name if row.lesions is None else f"{row.name} (lesions {row.lesions})"
-
-
-def aligned(lines: Sequence[Sequence[str]]) -> str:
-    """Columns of text, the first to the left and the others to the right."""
-    widths = [max(len(line[c]) for line in lines) for c in range(len(lines[0]))]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(w) if c == 0 else cell.rjust(w) for c, (cell, w) in enumerate(zip(line, widths, strict=True))
-        )
-        for line in lines
-    )
 
 
 def _hours(seconds: float | None) -> float | None:

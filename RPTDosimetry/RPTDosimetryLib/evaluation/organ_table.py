@@ -103,8 +103,8 @@ def _organ_dose(
     tia_bq_s = float(tia.image.voxels[voi.mask].sum(dtype=np.float64))
     a0_bq = administered_activity_bq
     small = small_lesion_note(voi)
-    warnings = (f"{voi.name}: {air} of {voxels} voxels are air and left out of its dose.",) if air else ()
-    warnings += (small,) if small else ()
+    in_air = f"{voi.name}: {air} of {voxels} voxels are air and left out of its dose." if air else None
+    warnings = tuple(text for text in (in_air, small) if text)
     return OrganDose(
         name=voi.name,
         kind=voi.kind,

@@ -37,6 +37,15 @@ def whole_file(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def require_folder(path: Path) -> None:
+    """Raise ReportError where no folder can be, since a file is there: asked before long work, not after it."""
+    for place in (path, *path.parents):
+        if place.exists():
+            if not place.is_dir():
+                raise ReportError(f"{path} cannot be a folder: {place} is a file. Choose another place.")
+            return
+
+
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder beside ``path``; on success its files replace those of ``path``, on failure it goes.

@@ -16,7 +16,7 @@ from RPTDosimetryLib.configuration import RunSettings
 from RPTDosimetryLib.dose.dose_rate import dose_rates, integrate_dose_rate
 from RPTDosimetryLib.dose.engine import compute_dose, scheme_of
 from RPTDosimetryLib.evaluation.organ_table import organ_doses
-from RPTDosimetryLib.files import whole_folder
+from RPTDosimetryLib.files import require_folder, whole_folder
 from RPTDosimetryLib.physics.nuclides import nuclide
 from RPTDosimetryLib.records import (
     ActivitySeries,
@@ -106,6 +106,7 @@ def run(
     folder: Path, settings: RunSettings, out: Path, progress: Progress = silent, cancelled: Cancelled = never
 ) -> RunResults:
     """Compute, and write maps, table, histograms, figures and provenance to ``out``: all of them or none."""
+    require_folder(out)
     outcome = compute(folder, settings, part_of(progress, 0.0, 0.85), cancelled)
     root, files = files_below(folder)
     inputs = sha256_of_files(files, root)

@@ -29,6 +29,7 @@ def register(
 ) -> None:
     """Bring every time point of a study onto one of them, and write what can be checked, corrected and run again."""
     from RPTDosimetryLib.configuration import read_settings, settings_from
+    from RPTDosimetryLib.files import require_folder
     from RPTDosimetryLib.pipeline import quantify
     from RPTDosimetryLib.records import part_of
     from RPTDosimetryLib.registration.register import register as register_study
@@ -40,6 +41,7 @@ def register(
     chosen = replace(settings.registration, **{key: getattr(checked, key) for key in words})
     if transforms is not None:
         chosen = replace(chosen, transforms=transforms)
+    require_folder(out)
     with shown_progress(quiet=as_json) as progress:
         found = quantify(study, settings, part_of(progress, 0.0, 0.2)).study
         registered = register_study(found, chosen, part_of(progress, 0.2, 0.7))

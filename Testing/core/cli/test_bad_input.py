@@ -217,6 +217,13 @@ def test_a_wrong_name_for_a_result_is_told_before_the_work(refused, dose, tmp_pa
     assert ".nrrd" in refused("dose", "--tia", tmp_path / "gone.nrrd", "--hu", dose, "--out", tmp_path / "dose.txt")
 
 
+@pytest.mark.parametrize("verb", ["run", "register"])
+def test_a_file_in_the_place_of_the_results_is_told_before_the_work(refused, study, dose, verb):
+    (study / "spect1.nrrd").unlink()  # it is not even looked for
+    for place in (dose, dose / "results"):
+        assert "is a file. Choose another place" in refused(verb, study, "--out", place)
+
+
 def test_names_in_a_label_file_are_those_of_its_histograms(rptdosimetry, dose, tmp_path):
     labels = sitk.GetImageFromArray(ORGAN.astype(np.uint8))
     labels.SetOrigin(GRID.origin_mm)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import numpy as np
 
 from RPTDosimetryLib.evaluation.dvh import Dvh, dvh
 from RPTDosimetryLib.evaluation.organ_table import OrganDose
+from RPTDosimetryLib.files import write_csv
 from RPTDosimetryLib.records import Image, Progress, RegisteredStudy
 from RPTDosimetryLib.report.dicom_identity import identity_of_study
 from RPTDosimetryLib.report.figures import activity_backdrop, ct_backdrop, save_curves, save_dose_overlay, save_dvh
@@ -140,12 +140,11 @@ def _draw_registration(registered: RegisteredStudy, folder: Path) -> None:
 def _write_tables(outcome: Outcome, histograms: Sequence[Dvh], folder: Path) -> None:
     write_organ_table(outcome.organ_doses, outcome.dose.method, folder / TABLE)
     write_rows(side_by_side_rows(outcome.compared), folder / FEWER_SCANS)
-    with (folder / HISTOGRAMS).open("w", newline="", encoding="utf-8") as handle:
-        writer = csv.writer(handle)
-        writer.writerow(("name", "dose_gy", "cumulative_fraction", "cumulative_ml"))
-        for histogram in histograms:
-            rows = zip(histogram.dose_gy, histogram.cumulative, histogram.cumulative_ml, strict=True)
-            writer.writerows((histogram.name, f"{d:.6g}", f"{c:.6g}", f"{v:.6g}") for d, c, v in rows)
+    rows: list[tuple[str, ...]] = [("name", "dose_gy", "cumulative_fraction", "cumulative_ml")]
+    for histogram in histograms:
+        bins = zip(histogram.dose_gy, histogram.cumulative, histogram.cumulative_ml, strict=True)
+        rows += [(histogram.name, f"{d:.6g}", f"{c:.6g}", f"{v:.6g}") for d, c, v in bins]
+    write_csv(rows, folder / HISTOGRAMS)
 
 
 def _dvhs(outcome: Outcome) -> Sequence[Dvh]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from RPTDosimetryLib.records import Image, Progress, RegisteredStudy
 from RPTDosimetryLib.report.dicom_identity import identity_of_study
 from RPTDosimetryLib.report.figures import activity_backdrop, ct_backdrop, save_curves, save_dose_overlay, save_dvh
 from RPTDosimetryLib.report.outcome import Outcome
-from RPTDosimetryLib.report.provenance import Origin, json_text, provenance_record, sha256_of_files
+from RPTDosimetryLib.report.provenance import Origin, json_text, provenance_record, sha256_of, sha256_of_files
 from RPTDosimetryLib.report.registration_figures import save_alignment_figure
 from RPTDosimetryLib.report.registration_folder import write_transforms
 from RPTDosimetryLib.report.rtdose import write_rtdose
@@ -97,6 +98,23 @@ def write_results(
     record = provenance_record(inputs, outcome.settings, stated, written, warnings, origin)
     (folder / PROVENANCE).write_text(json_text(record) + "\n", encoding="utf-8")
     return warnings
+
+
+def outputs_of(folder: Path) -> dict[str, str]:
+    """Name and SHA-256 of every file that an earlier run wrote into ``folder``; none where its record is not there."""
+    try:
+        told = json.loads((folder / PROVENANCE).read_text(encoding="utf-8"))["outputs_sha256"]
+        return {str(name): str(digest) for name, digest in told.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def remove_outdated(folder: Path, earlier: Mapping[str, str]) -> None:
+    """Remove what an earlier run wrote and this one did not, unless somebody has changed it since."""
+    for name in sorted(earlier.keys() - outputs_of(folder).keys()):
+        path = folder / name
+        if path.parent == folder and path.is_file() and sha256_of(path) == earlier[name]:
+            path.unlink()
 
 
 def _described() -> dict[str, str]:

@@ -21,9 +21,9 @@ from RPTDosimetryLib.records import DoseMap, Image, Progress, TiaMap, part_of, s
 from RPTDosimetryLib.registration.patient_map import patient_map
 from RPTDosimetryLib.report.provenance import json_text
 from RPTDosimetryLib.report.results import RunResults
-from RPTDosimetryLib.report.tables import aligned
 from RPTDosimetryLib.study.image_files import read_image
 from RPTDosimetryLib.study.read_ct import read_ct
+from RPTDosimetryLib.text import aligned
 from RPTDosimetryLib.transport.voxel_run import VoxelCase, VoxelRunSettings, simulate_voxels
 from RPTDosimetryLib.virtual_patient.demo_study import DemoTruth, write_demo_study
 

@@ -1,13 +1,16 @@
-"""Writing a file or a folder of results whole or not at all."""
+"""Writing a file or a folder of results whole or not at all; the user's own folders on each system."""
 
 from __future__ import annotations
 
+import csv
 import os
 import shutil
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from RPTDosimetryLib.errors import ReportError
 
@@ -34,6 +37,15 @@ def whole_file(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def require_folder(path: Path) -> None:
+    """Raise ReportError where no folder can be, since a file is there: asked before long work, not after it."""
+    for place in (path, *path.parents):
+        if place.exists():
+            if not place.is_dir():
+                raise ReportError(f"{path} cannot be a folder: {place} is a file. Choose another place.")
+            return
+
+
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder beside ``path``; on success its files replace those of ``path``, on failure it goes.
@@ -57,3 +69,29 @@ def whole_folder(path: Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_csv(rows: Iterable[Iterable[object]], path: Path) -> None:
+    """Rows as CSV (UTF-8), whole or not at all. Raises ReportError."""
+    with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as handle:
+        csv.writer(handle).writerows(rows)
+
+
+#: Variable that names another folder; below APPDATA or LOCALAPPDATA on Windows; below ~/Library on macOS; variable and
+#: folder of the XDG base directories elsewhere.
+_USER_FOLDERS = {
+    "configuration": ("RPTDOSIMETRY_CONFIG", "APPDATA", "Roaming", "Application Support", "XDG_CONFIG_HOME", ".config"),
+    "cache": ("RPTDOSIMETRY_CACHE", "LOCALAPPDATA", "Local", "Caches", "XDG_CACHE_HOME", ".cache"),
+}
+
+
+def user_folder(kind: Literal["configuration", "cache"]) -> Path:
+    """The program's folder of that kind: as RPTDOSIMETRY_CONFIG or RPTDOSIMETRY_CACHE says, else this system's."""
+    own, app_data, roaming, library, xdg, hidden = _USER_FOLDERS[kind]
+    if os.environ.get(own):
+        return Path(os.environ[own])
+    if sys.platform == "win32":
+        return Path(os.environ.get(app_data, Path.home() / "AppData" / roaming)) / "rptdosimetry"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / library / "rptdosimetry"
+    return Path(os.environ.get(xdg, Path.home() / hidden)) / "rptdosimetry"

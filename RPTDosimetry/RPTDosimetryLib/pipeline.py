@@ -16,7 +16,7 @@ from RPTDosimetryLib.configuration import RunSettings
 from RPTDosimetryLib.dose.dose_rate import dose_rates, integrate_dose_rate
 from RPTDosimetryLib.dose.engine import compute_dose, scheme_of
 from RPTDosimetryLib.evaluation.organ_table import organ_doses
-from RPTDosimetryLib.files import whole_folder
+from RPTDosimetryLib.files import require_folder, whole_folder
 from RPTDosimetryLib.physics.nuclides import nuclide
 from RPTDosimetryLib.records import (
     ActivitySeries,
@@ -35,7 +35,7 @@ from RPTDosimetryLib.registration.patient_map import patient_map_of
 from RPTDosimetryLib.registration.register import register
 from RPTDosimetryLib.report.outcome import Outcome
 from RPTDosimetryLib.report.provenance import Origin, sha256_of_files
-from RPTDosimetryLib.report.results import RunResults, write_results
+from RPTDosimetryLib.report.results import RunResults, outputs_of, remove_outdated, write_results
 from RPTDosimetryLib.study.complete import require_complete
 from RPTDosimetryLib.study.read_study import read_study
 from RPTDosimetryLib.study.walk import files_below
@@ -118,12 +118,17 @@ def compute(folder: Path, settings: RunSettings, progress: Progress = silent, ca
 def run(
     folder: Path, settings: RunSettings, out: Path, progress: Progress = silent, cancelled: Cancelled = never
 ) -> RunResults:
-    """Compute, and write maps, table, histograms, figures and provenance to ``out``: all of them or none."""
+    """Compute, and write maps, table, histograms, figures and provenance to ``out``: all of them or none.
+
+    Files of an earlier run there are replaced, and removed where this run has no such file; other files stay.
+    """
+    require_folder(out)
     outcome = compute(folder, settings, part_of(progress, 0.0, 0.85), cancelled)
     root, files = files_below(folder)
-    inputs = sha256_of_files(files, root)
+    inputs, earlier = sha256_of_files(files, root), outputs_of(out)
     with whole_folder(out) as temporary:
         warnings = write_results(outcome, temporary, Origin(folder.resolve()), inputs, part_of(progress, 0.85, 1.0))
+    remove_outdated(out, earlier)
     progress(1.0, "Done")
     return RunResults(out, outcome.organ_doses, warnings, outcome)
 

@@ -3,6 +3,7 @@
 import dataclasses
 import re
 import tomllib
+from typing import get_args, get_type_hints
 
 import pytest
 
@@ -18,10 +19,13 @@ def test_every_setting_is_in_the_documented_file():
     text = default_toml()
     for section in dataclasses.fields(RunSettings):
         part = text.split(f"\n[{section.name}]")[1].split("\n[")[0]
+        kinds = get_type_hints(section.default_factory)
         for setting in dataclasses.fields(section.default_factory):
-            if setting.name != "lesion_pattern":
-                known = rf"^(# )?({setting.name} = |\[\[{section.name}\.{setting.name}\]\])"
-                assert re.search(known, part, re.MULTILINE), f"{section.name}.{setting.name} is not documented"
+            known = rf"^(# )?({setting.name} = |\[\[{section.name}\.{setting.name}\]\])"
+            assert re.search(known, part, re.MULTILINE), f"{section.name}.{setting.name} is not documented"
+            for inner in (kinds[setting.name], *get_args(kinds[setting.name])):
+                for key in dataclasses.fields(inner) if dataclasses.is_dataclass(inner) else ():
+                    assert re.search(rf"\b{key.name} = ", part), f"{setting.name}.{key.name} is not documented"
 
 
 def test_optional_lines_are_valid_when_uncommented():

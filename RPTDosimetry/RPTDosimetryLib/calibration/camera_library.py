@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import sys
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
@@ -15,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from RPTDosimetryLib.calibration.recovery import RecoveryCurve, fit_recovery
 from RPTDosimetryLib.errors import CalibrationError
-from RPTDosimetryLib.files import whole_file
+from RPTDosimetryLib.files import user_folder, whole_file
 
 DeadTimeRate = Literal["photopeak window", "whole spectrum"]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}")
@@ -67,18 +65,6 @@ class Camera:
             return None
         source = f"camera {self.name}, {len(self.recovery_volumes_ml)} spheres, {self.calibrated.isoformat()}"
         return fit_recovery(list(self.recovery_volumes_ml), list(self.recovery_coefficients), source)
-
-
-def configuration_folder() -> Path:
-    """RPTDOSIMETRY_CONFIG if set, else the user's configuration folder of this system."""
-    chosen = os.environ.get("RPTDOSIMETRY_CONFIG")
-    if chosen:
-        return Path(chosen)
-    if sys.platform == "win32":
-        return Path(os.environ.get("APPDATA", Path.home() / "AppData" / "Roaming")) / "rptdosimetry"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / "rptdosimetry"
-    return Path(os.environ.get("XDG_CONFIG_HOME", Path.home() / ".config")) / "rptdosimetry"
 
 
 def camera_names() -> tuple[str, ...]:
@@ -138,7 +124,7 @@ def _read(path: Path) -> Camera:
 
 
 def _folder() -> Path:
-    return configuration_folder() / "cameras"
+    return user_folder("configuration") / "cameras"
 
 
 def _path(name: str) -> Path:

@@ -9,7 +9,7 @@ import typer
 
 from RPTDosimetryLib import __version__
 from RPTDosimetryLib.cli import calibrate, dose_rate, evaluate, exchange, lesion, register, segment, steps
-from RPTDosimetryLib.cli.terminal import one_clear_error, print_json, print_warnings, shown_progress
+from RPTDosimetryLib.cli.terminal import Json, one_clear_error, print_json, print_warnings, shown_progress
 from RPTDosimetryLib.report.provenance import DISCLAIMER
 
 app = typer.Typer(
@@ -18,7 +18,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-Json = Annotated[bool, typer.Option("--json", help="One machine-readable answer on standard output.")]
 Config = Annotated[Path | None, typer.Option(help="Choices in TOML; `rptdosimetry config` prints the documented file.")]
 #: What a terminal shows; every warning is in provenance.json and in the --json answer.
 MOST_WARNINGS = 20

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from RPTDosimetryLib.cli.terminal import print_json, print_warnings, rows_text, shown_progress
+from RPTDosimetryLib.cli.terminal import Json, print_json, print_warnings, rows_text, shown_progress
 from RPTDosimetryLib.units import BQ_PER_MBQ, S_PER_H
 
 if TYPE_CHECKING:
     from RPTDosimetryLib.calibration.phantom import PhantomCalibration
     from RPTDosimetryLib.records import Study
 
-Json = Annotated[bool, typer.Option("--json", help="One machine-readable answer on standard output.")]
 _UNTOLD = "not told"
 
 

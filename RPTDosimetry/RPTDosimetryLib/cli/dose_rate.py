@@ -7,11 +7,10 @@ from typing import Annotated
 
 import typer
 
-from RPTDosimetryLib.cli.terminal import print_json, print_warnings, rows_text, shown_progress
+from RPTDosimetryLib.cli.steps import DensityIn, HuIn
+from RPTDosimetryLib.cli.terminal import Json, print_json, print_warnings, rows_text, shown_progress
 from RPTDosimetryLib.dose.engine import engine_names
 from RPTDosimetryLib.tia.registry import model_names
-
-ImageIn = Annotated[Path | None, typer.Option(help="NRRD, NIfTI or MHD, on any grid.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -27,12 +26,12 @@ def dose_rate(
     ] = None,
     engine: Annotated[str, typer.Option(help=f"One of: {', '.join(engine_names())}.")] = "msv8",
     nuclide: Annotated[str, typer.Option(help="For example Lu-177, Tb-161, Y-90, I-131.")] = "Lu-177",
-    hu: ImageIn = None,
-    density: ImageIn = None,
+    hu: HuIn = None,
+    density: DensityIn = None,
     material: Annotated[Path | None, typer.Option(help="Labels of materials, with --density.")] = None,
     materials_json: Annotated[Path | None, typer.Option(help="What the labels are made of.")] = None,
     model: Annotated[str, typer.Option(help=f"Over time: auto, or one of {', '.join(model_names())}.")] = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="One machine-readable answer on standard output.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Absorbed dose rate [Gy/s] of each time point and, of several, the dose [Gy] as its integral over time."""
     from RPTDosimetryLib.dose.engine import DoseSettings

@@ -10,11 +10,10 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from RPTDosimetryLib.cli.terminal import print_json, print_warnings, rows_text, shown_progress
+from RPTDosimetryLib.cli.terminal import Json, print_json, print_warnings, rows_text, shown_progress
 from RPTDosimetryLib.errors import EvaluationError
 from RPTDosimetryLib.records import Image, Voi
 
-Json = Annotated[bool, typer.Option("--json", help="One machine-readable answer on standard output.")]
 Reference = Annotated[Path, typer.Argument(metavar="REFERENCE", help="Dose [Gy]: image file or DICOM RTDOSE.")]
 Evaluated = Annotated[Path, typer.Argument(metavar="EVALUATED", help="Dose [Gy] on the same grid.")]
 Labels = Annotated[Path | None, typer.Option(help="Volumes: label image on the dose grid, RTSTRUCT or SEG.")]
@@ -60,8 +59,13 @@ def gamma(
     from RPTDosimetryLib.evaluation.gamma import GammaSettings
     from RPTDosimetryLib.evaluation.gamma_answer import gamma_answer
     from RPTDosimetryLib.records import never
-    from RPTDosimetryLib.study.image_files import write_image
+    from RPTDosimetryLib.report.figures import require_png
+    from RPTDosimetryLib.study.image_files import require_image_name, write_image
 
+    if out is not None:
+        require_image_name(out)
+    if figure is not None:
+        require_png(figure)
     settings = GammaSettings(dose_percent=dd, dta_mm=dta, local=local, cutoff_percent=cutoff, maximum_gamma=max_gamma)
     pair = _read_pair((reference, evaluated), labels, mask, resample)
     with shown_progress(quiet=as_json) as progress:

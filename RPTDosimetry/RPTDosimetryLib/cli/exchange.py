@@ -7,9 +7,7 @@ from typing import Annotated
 
 import typer
 
-from RPTDosimetryLib.cli.terminal import print_json, print_warnings, shown_progress
-
-Json = Annotated[bool, typer.Option("--json", help="One machine-readable answer on standard output.")]
+from RPTDosimetryLib.cli.terminal import Json, print_json, print_warnings, shown_progress
 
 
 def add_to(app: typer.Typer) -> None:

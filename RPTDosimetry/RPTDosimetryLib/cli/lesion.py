@@ -7,10 +7,9 @@ from typing import Annotated
 
 import typer
 
-from RPTDosimetryLib.cli.terminal import print_json, print_warnings
+from RPTDosimetryLib.cli.terminal import Json, print_json, print_warnings
 from RPTDosimetryLib.vois.lesion_tools import METHODS
 
-Json = Annotated[bool, typer.Option("--json", help="One machine-readable answer on standard output.")]
 Seed = tuple[float, float, float]
 Box = tuple[float, float, float, float, float, float]
 

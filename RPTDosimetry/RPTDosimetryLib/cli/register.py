@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from RPTDosimetryLib.cli.terminal import print_json, print_warnings, rows_text, shown_progress
+from RPTDosimetryLib.cli.terminal import Json, print_json, print_warnings, rows_text, shown_progress
 
 
 def add_to(app: typer.Typer) -> None:
@@ -25,10 +25,11 @@ def register(
     method: Annotated[str | None, typer.Option(help="rigid, affine, bspline or none; wins over the file.")] = None,
     through: Annotated[str | None, typer.Option(help="spect or ct: the images that are compared.")] = None,
     transforms: Annotated[Path | None, typer.Option(help="Folder with transform_N.tfm, taken as they are.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One machine-readable answer on standard output.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Bring every time point of a study onto one of them, and write what can be checked, corrected and run again."""
     from RPTDosimetryLib.configuration import read_settings, settings_from
+    from RPTDosimetryLib.files import require_folder
     from RPTDosimetryLib.pipeline import quantify
     from RPTDosimetryLib.records import part_of
     from RPTDosimetryLib.registration.register import register as register_study
@@ -40,6 +41,7 @@ def register(
     chosen = replace(settings.registration, **{key: getattr(checked, key) for key in words})
     if transforms is not None:
         chosen = replace(chosen, transforms=transforms)
+    require_folder(out)
     with shown_progress(quiet=as_json) as progress:
         found = quantify(study, settings, part_of(progress, 0.0, 0.2)).study
         registered = register_study(found, chosen, part_of(progress, 0.2, 0.7))

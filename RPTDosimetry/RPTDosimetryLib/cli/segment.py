@@ -7,9 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from RPTDosimetryLib.cli.terminal import print_json, print_warnings, rows_text, shown_progress
-
-Json = Annotated[bool, typer.Option("--json", help="One machine-readable answer on standard output.")]
+from RPTDosimetryLib.cli.terminal import Json, print_json, print_warnings, rows_text, shown_progress
 
 
 def add_to(app: typer.Typer) -> None:
@@ -46,7 +44,7 @@ def segment(
 
 def volumes(
     study: Annotated[Path, typer.Argument(help="Folder with the SPECT/CT files.")],
-    config: Annotated[Path | None, typer.Option(help="TOML with the sections [study] and [vois].")] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML with the sections study and vois.")] = None,
     as_json: Json = False,
 ) -> None:
     """The structures that a study has drawn, with canonical name, code and volume in mL."""

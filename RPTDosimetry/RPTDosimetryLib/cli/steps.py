@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from RPTDosimetryLib.cli.terminal import print_json, print_warnings, rows_text, shown_progress
+from RPTDosimetryLib.cli.terminal import Json, print_json, print_warnings, rows_text, shown_progress
 from RPTDosimetryLib.dose.engine import engine_names
 from RPTDosimetryLib.tia.registry import model_names
 
-Json = Annotated[bool, typer.Option("--json", help="One machine-readable answer on standard output.")]
 Nuclide = Annotated[str, typer.Option(help="For example Lu-177, Tb-161, Y-90, I-131.")]
-ImageIn = Annotated[Path | None, typer.Option(help="NRRD, NIfTI or MHD, on any grid.")]
+HuIn = Annotated[Path | None, typer.Option(help="CT in HU: NRRD, NIfTI or MHD, on any grid.")]
+DensityIn = Annotated[Path | None, typer.Option(help="Density, g/cm3: NRRD, NIfTI or MHD, on any grid.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -24,7 +24,7 @@ def add_to(app: typer.Typer) -> None:
 
 def inspect(
     study: Annotated[Path, typer.Argument(help="Folder with the SPECT/CT files.")],
-    config: Annotated[Path | None, typer.Option(help="TOML whose [study] section gives what the files lack.")] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML whose section study gives what the files lack.")] = None,
     as_json: Json = False,
 ) -> None:
     """What a study folder holds, and what is missing."""
@@ -42,7 +42,7 @@ def inspect(
 def kernels(
     nuclide: Nuclide,
     material: Annotated[str, typer.Option(help="For example water, soft_tissue, lung, schneider_bone3.")],
-    voxel_mm: Annotated[tuple[float, float, float], typer.Option(help="Voxel size along x, y, z.")],
+    voxel_mm: Annotated[tuple[float, float, float], typer.Option(help="Voxel size along x, y, z, mm.")],
     density: Annotated[float | None, typer.Option(help="g/cm3; the material's own when left out.")] = None,
     extent: Annotated[int, typer.Option(help="Highest voxel index to give, in each direction.", min=0, max=60)] = 5,
     as_json: Json = False,
@@ -98,8 +98,8 @@ def dose(
     out: Annotated[Path, typer.Option(help="Dose map to write [Gy].")],
     engine: Annotated[str, typer.Option(help=f"One of: {', '.join(engine_names())}.")] = "msv8",
     nuclide: Nuclide = "Lu-177",
-    hu: ImageIn = None,
-    density: ImageIn = None,
+    hu: HuIn = None,
+    density: DensityIn = None,
     material: Annotated[Path | None, typer.Option(help="Medium labels on the TIA's grid.")] = None,
     materials_json: Annotated[Path | None, typer.Option(help="What the labels are made of.")] = None,
     msv_unscaled: Annotated[bool, typer.Option(help="The plain MSV form, without density scaling.")] = False,
@@ -132,10 +132,13 @@ def dvh(
     from RPTDosimetryLib.study.image_files import is_image_file, read_image
     from RPTDosimetryLib.study.read_dose import read_dose
     from RPTDosimetryLib.vois.from_file import vois_from_file
+    from RPTDosimetryLib.vois.label_names import label_names_in
 
     gy = read_dose(dose_map)
-    volumes = read_image(labels, "1") if is_image_file(labels) else vois_from_file(labels, gy.grid)
-    answer = dvh_answer(gy, volumes, read_image(density, "g/cm3") if density else None)
+    by_image = is_image_file(labels)
+    volumes = read_image(labels, "1") if by_image else vois_from_file(labels, gy.grid)
+    names = label_names_in(labels) if by_image else None
+    answer = dvh_answer(gy, volumes, read_image(density, "g/cm3") if density else None, names)
     if as_json:
         print_json(answer)
     else:

@@ -6,15 +6,18 @@ import sys
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from tqdm import tqdm
 
 from RPTDosimetryLib.errors import DosimetryError
 from RPTDosimetryLib.records import Progress
 from RPTDosimetryLib.report.provenance import json_text
-from RPTDosimetryLib.report.tables import aligned
+from RPTDosimetryLib.text import aligned
 
+#: The option that every verb has.
+Json = Annotated[bool, typer.Option("--json", help="One machine-readable answer on standard output.")]
 #: The exit code of every expected failure; 1 is left for defects, which show their traceback.
 EXPECTED_FAILURE = 2
 

@@ -29,7 +29,7 @@ from RPTDosimetryLib.records import (
     silent,
 )
 from RPTDosimetryLib.registration.patient_map import patient_map
-from RPTDosimetryLib.study.image_files import read_image, write_image
+from RPTDosimetryLib.study.image_files import read_image, require_image_name, write_image
 from RPTDosimetryLib.tia.settings import TiaSettings
 from RPTDosimetryLib.units import S_PER_H
 
@@ -71,6 +71,7 @@ class DoseRateRequest:
 
 def dose_from_maps(request: DoseRequest, out: Path, progress: Progress = silent) -> dict[str, Any]:
     """Write the dose map [Gy] and return how it was made. Raises DosimetryError children; nothing half-written."""
+    require_image_name(out)
     progress(0.0, "Reading maps")
     tia = TiaMap(read_image(request.tia, "Bq·s"), "given", 0.0)
     patient = patient_from_files(request.patient, tia.image.grid, request.settings)

@@ -16,6 +16,7 @@ from RPTDosimetryLib.grid import require_same_grid
 from RPTDosimetryLib.physics.media import SCHNEIDER_8
 from RPTDosimetryLib.records import Administration, DoseMap, Image, PatientMap, TiaMap, Voi
 from RPTDosimetryLib.units import BQ_PER_GBQ
+from RPTDosimetryLib.vois.lesion_volume import small_lesion_note
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,9 @@ def _organ_dose(
     summary = dose_summary(dose.image.voxels[tissue], patient.density.voxels[tissue], voi.grid.voxel_volume_ml)
     tia_bq_s = float(tia.image.voxels[voi.mask].sum(dtype=np.float64))
     a0_bq = administered_activity_bq
-    warnings = (f"{voi.name}: {air} of {voxels} voxels are air and left out of its dose.",) if air else ()
+    small = small_lesion_note(voi)
+    in_air = f"{voi.name}: {air} of {voxels} voxels are air and left out of its dose." if air else None
+    warnings = tuple(text for text in (in_air, small) if text)
     return OrganDose(
         name=voi.name,
         kind=voi.kind,

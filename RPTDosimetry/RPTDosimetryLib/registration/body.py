@@ -19,6 +19,8 @@ SMOOTHING_MM: Final = 8.0
 CLOSING_MM: Final = 20.0
 #: Depth below the first outline where the background of tissue is read.
 SHELL_MM: Final = (15.0, 35.0)
+#: Range of the logarithm (base 10) of the smoothed image below which it is flat: 0.2 %.
+FLAT: Final = 1e-3
 
 
 def body_outline(images: Sequence[Image]) -> NDArray[np.bool_]:
@@ -28,7 +30,7 @@ def body_outline(images: Sequence[Image]) -> NDArray[np.bool_]:
     2. Otsu's threshold on the logarithm of that sum [1e-4 to 1 of its 99.9th percentile] parts tissue from emptiness,
     but lies outside the skin. 3. So the skin is put where the sum falls to half of the median it has 15 to 35 mm
     below the first outline. 4. Largest component, closed by 20 mm, holes filled slice by slice.
-    Raises RegistrationError when there is no activity. Otsu, IEEE Trans SMC 9:62 (1979).
+    Raises RegistrationError when there is no activity, or the same everywhere. Otsu, IEEE Trans SMC 9:62 (1979).
     """
     grid = images[0].grid
     total = np.zeros(grid.shape_zyx, dtype=np.float32)
@@ -39,6 +41,10 @@ def body_outline(images: Sequence[Image]) -> NDArray[np.bool_]:
         total += image.voxels / np.float32(amount)
     smooth = ndimage.gaussian_filter(total, _in_voxels(grid, SMOOTHING_MM))
     scale = np.log10(np.clip(smooth / np.percentile(smooth, 99.9), 1e-4, 1.0))
+    if np.ptp(scale) < FLAT:
+        raise RegistrationError(
+            "The SPECT shows the same activity everywhere: no body stands out in it. Check the images."
+        )
     outer = _one_filled_piece(scale > _otsu(scale), grid)
     depth_mm = ndimage.distance_transform_edt(outer, sampling=grid.spacing_mm[::-1])
     shell = (depth_mm > SHELL_MM[0]) & (depth_mm < SHELL_MM[1])

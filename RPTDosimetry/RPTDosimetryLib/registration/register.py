@@ -47,10 +47,7 @@ def register(
             moved.append(move_activity(point.spect, PointMap.of(found), fixed.grid))
             alignments.append(replace(found, rescaled_by=moved[-1].rescaled_by, cut_fraction=moved[-1].cut_fraction))
         except RegistrationError as error:
-            raise RegistrationError(
-                f"Time point {number + 1} could not be aligned with time point {index + 1}: {error} Look at both "
-                'images; if they are already aligned, set registration method = "none".'
-            ) from error
+            raise RegistrationError(_failure(error, (index, number), chosen)) from error
     progress(1.0, "Time points aligned")
     seen = np.logical_and.reduce([m.seen for m in moved])
     registered = RegisteredStudy(study, index, fixed.grid, tuple(m.image for m in moved), tuple(alignments), seen)
@@ -61,6 +58,16 @@ def with_warnings(registered: RegisteredStudy, settings: RegistrationSettings) -
     """The same with the warnings that its alignments and fields of view give."""
     body = body_outline([coarser(registered.reference.spect)])
     return replace(registered, warnings=_warnings(registered, body, settings))
+
+
+def _failure(error: RegistrationError, numbers: tuple[int, int], settings: RegistrationSettings) -> str:
+    """The error with the time points it concerns, and what else may be done where an alignment was searched for."""
+    index, number = numbers
+    if number == index:
+        return f"Reference time point {number + 1}: {error}"
+    searched = settings.transforms is None and settings.method != "none"
+    hint = ' Look at both images; if they are already aligned, set registration method = "none".' if searched else ""
+    return f"Time point {number + 1} could not be aligned with time point {index + 1}: {error}{hint}"
 
 
 def reference_index(study: Study, settings: RegistrationSettings) -> int:

@@ -18,6 +18,7 @@ from RPTDosimetryLib.records import Image, Voi
 from RPTDosimetryLib.report.figures import (
     draw_plane,
     label_plane,
+    legend_below,
     legend_handles,
     new_figure,
     outline_vois,
@@ -83,16 +84,7 @@ def save_relative_error(doses: Doses, vois: Sequence[Voi], path: Path) -> None:
     if known.size:
         histogram.set_title(f"mean {known.mean():+.2f} %, mean absolute {np.abs(known).mean():.2f} %", fontsize=10)
     histogram.grid(alpha=0.3)
-    handles = legend_handles([voi.name for voi in shown])
-    if handles:
-        figure.legend(
-            handles=handles,
-            loc="outside lower center",
-            ncols=min(6, len(handles)),
-            frameon=False,
-            fontsize=9,
-            borderaxespad=2,
-        )
+    legend_below(figure, [voi.name for voi in shown])
     figure.suptitle(
         f"Relative error of {known.size} voxels with at least {RELATIVE_FLOOR_PERCENT:g} % of the reference's maximum "
         f"({reference.voxels.max():.4g} Gy)\ngrey: reference dose, square root; outer bins hold what is beyond",

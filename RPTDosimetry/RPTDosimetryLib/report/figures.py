@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from RPTDosimetryLib.errors import ReportError
 from RPTDosimetryLib.evaluation.dvh import Dvh
 from RPTDosimetryLib.files import whole_file
 from RPTDosimetryLib.grid import Vector3
@@ -80,10 +81,7 @@ def save_dose_overlay(dose: DoseMap, backdrop: Backdrop, vois: Sequence[Voi], pa
     label_plane(projection, "coronal", None, frame_mm)
     bar = figure.colorbar(drawn, ax=axes.ravel().tolist(), extend="max", shrink=0.7, pad=0.02)
     bar.set_label("Absorbed dose [Gy]")
-    handles = legend_handles([voi.name for voi in shown])
-    figure.legend(
-        handles=handles, loc="outside lower center", ncols=min(6, max(1, len(handles))), frameon=False, fontsize=9
-    )
+    legend_below(figure, [voi.name for voi in shown])
     lowest = f"shown from {SHOWN_FROM * top_gy:.2g} Gy"
     figure.suptitle(
         f"Absorbed dose, {dose.nuclide}, engine {dose.engine} ({lowest}) over {backdrop.text}\nDensity: {density}",
@@ -145,8 +143,18 @@ def new_figure(width_in: float, height_in: float) -> Figure:
     return figure
 
 
+def require_png(path: Path) -> None:
+    """Raise ReportError for a picture that would have another ending."""
+    if path.suffix.lower() != ".png":
+        raise ReportError(f"{path}: pictures are written as PNG: give a name that ends in .png.")
+
+
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a PNG with the disclaimer, and the notice where there is one, whole or not at all."""
+    """Write a PNG with the disclaimer, and the notice where there is one, whole or not at all.
+
+    Raises ReportError, also for another ending.
+    """
+    require_png(path)
     figure.text(1.0, -0.004, DISCLAIMER, ha="right", va="top", fontsize=6, color="0.4")
     if notice():
         figure.text(0.5, 1.004, notice(), ha="center", va="bottom", fontsize=11, color="#b2182b", weight="bold")
@@ -168,6 +176,20 @@ def legend_handles(names: Sequence[str]) -> list[Any]:
     from matplotlib.lines import Line2D
 
     return [Line2D([], [], color=c, label=n) for n, c in zip(names, voi_colours(len(names)), strict=True)]
+
+
+def legend_below(figure: Figure, names: Sequence[str]) -> None:
+    """Names in voi_colours under the figure, clear of the disclaimer; nothing without names."""
+    if names:
+        handles = legend_handles(names)
+        figure.legend(
+            handles=handles,
+            loc="outside lower center",
+            ncols=min(6, len(handles)),
+            frameon=False,
+            fontsize=9,
+            borderaxespad=2,
+        )
 
 
 def _scale_top_gy(dose: Image, vois: Sequence[Voi]) -> float:

@@ -15,7 +15,7 @@ from RPTDosimetryLib.records import Image, Voi
 from RPTDosimetryLib.report.figures import (
     draw_plane,
     label_plane,
-    legend_handles,
+    legend_below,
     new_figure,
     outline_vois,
     outlined,
@@ -59,16 +59,7 @@ def save_gamma_figure(result: GammaResult, reference: Image, vois: Sequence[Voi]
     bar.set_label("Gamma index γ (passes up to 1)")
     bar.ax.axhline(1.0, color="black", linewidth=1.5)
     _draw_histogram(axes.flat[3], gamma.voxels[np.isfinite(gamma.voxels)], top)
-    handles = legend_handles([voi.name for voi in shown])
-    if handles:
-        figure.legend(
-            handles=handles,
-            loc="outside lower center",
-            ncols=min(6, len(handles)),
-            frameon=False,
-            fontsize=9,
-            borderaxespad=2,
-        )
+    legend_below(figure, [voi.name for voi in shown])
     figure.suptitle(_title(result, len(shown), len(vois)), fontsize=12)
     save_figure(figure, path)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,12 +13,13 @@ import numpy as np
 
 from RPTDosimetryLib.evaluation.dvh import Dvh, dvh
 from RPTDosimetryLib.evaluation.organ_table import OrganDose
+from RPTDosimetryLib.files import write_csv
 from RPTDosimetryLib.records import Image, Progress, RegisteredStudy
 from RPTDosimetryLib.report.dicom_identity import identity_of_study
 from RPTDosimetryLib.report.figures import activity_backdrop, ct_backdrop, save_curves, save_dose_overlay, save_dvh
 from RPTDosimetryLib.report.notice import noticed_rows
 from RPTDosimetryLib.report.outcome import Outcome
-from RPTDosimetryLib.report.provenance import Origin, json_text, provenance_record, sha256_of_files
+from RPTDosimetryLib.report.provenance import Origin, json_text, provenance_record, sha256_of, sha256_of_files
 from RPTDosimetryLib.report.registration_figures import save_alignment_figure
 from RPTDosimetryLib.report.registration_folder import write_transforms
 from RPTDosimetryLib.report.rtdose import write_rtdose
@@ -100,6 +101,23 @@ def write_results(
     return warnings
 
 
+def outputs_of(folder: Path) -> dict[str, str]:
+    """Name and SHA-256 of every file that an earlier run wrote into ``folder``; none where its record is not there."""
+    try:
+        told = json.loads((folder / PROVENANCE).read_text(encoding="utf-8"))["outputs_sha256"]
+        return {str(name): str(digest) for name, digest in told.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def remove_outdated(folder: Path, earlier: Mapping[str, str]) -> None:
+    """Remove what an earlier run wrote and this one did not, unless somebody has changed it since."""
+    for name in sorted(earlier.keys() - outputs_of(folder).keys()):
+        path = folder / name
+        if path.parent == folder and path.is_file() and sha256_of(path) == earlier[name]:
+            path.unlink()
+
+
 def _described() -> dict[str, str]:
     return {
         DOSE: "Absorbed dose [Gy]",
@@ -141,16 +159,14 @@ def _draw_registration(registered: RegisteredStudy, folder: Path) -> None:
 def _write_tables(outcome: Outcome, histograms: Sequence[Dvh], folder: Path) -> None:
     write_organ_table(outcome.organ_doses, outcome.dose.method, folder / TABLE)
     write_rows(side_by_side_rows(outcome.compared), folder / FEWER_SCANS)
-    with (folder / HISTOGRAMS).open("w", newline="", encoding="utf-8") as handle:
-        writer = csv.writer(handle)
-        writer.writerows(noticed_rows(_histogram_rows(histograms)))
+    write_csv(noticed_rows(_histogram_rows(histograms)), folder / HISTOGRAMS)
 
 
 def _histogram_rows(histograms: Sequence[Dvh]) -> Iterator[list[object]]:
     yield ["name", "dose_gy", "cumulative_fraction", "cumulative_ml"]
     for histogram in histograms:
-        rows = zip(histogram.dose_gy, histogram.cumulative, histogram.cumulative_ml, strict=True)
-        for dose_gy, fraction, volume_ml in rows:
+        bins = zip(histogram.dose_gy, histogram.cumulative, histogram.cumulative_ml, strict=True)
+        for dose_gy, fraction, volume_ml in bins:
             yield [histogram.name, f"{dose_gy:.6g}", f"{fraction:.6g}", f"{volume_ml:.6g}"]
 
 

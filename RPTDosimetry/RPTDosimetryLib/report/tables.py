@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from itertools import chain
 from pathlib import Path
 
 from RPTDosimetryLib.evaluation.organ_table import OrganDose
-from RPTDosimetryLib.files import whole_file
+from RPTDosimetryLib.files import write_csv
 from RPTDosimetryLib.report.notice import noticed_rows
+from RPTDosimetryLib.text import aligned
 from RPTDosimetryLib.units import BQ_PER_MBQ, S_PER_H
+from RPTDosimetryLib.vois.lesion_volume import SMALL_LESION_ML
 
 
 def write_organ_table(rows: Sequence[OrganDose], method: str, path: Path) -> None:
     """One line a VOI: every figure of OrganDose with its unit in the column name, full precision, and the method."""
     names = [f.name for f in fields(OrganDose)]
-    with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as handle:
-        writer = csv.writer(handle)
-        told = ([*(_cell(getattr(row, name)) for name in names), method] for row in rows)
-        writer.writerows(noticed_rows(chain([[*names, "method"]], told)))
+    told = ([*(_cell(getattr(row, name)) for name in names), method] for row in rows)
+    write_csv(noticed_rows(chain([[*names, "method"]], told)), path)
 
 
 def write_rows(rows: Sequence[Mapping[str, object]], path: Path) -> None:
     """Rows with the same keys as CSV, the keys as column names."""
-    with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as handle:
-        writer = csv.writer(handle)
-        told = ([_cell(value) for value in row.values()] for row in rows)
-        writer.writerows(noticed_rows(chain([list(rows[0])] if rows else [], told)))
+    told = ([_cell(value) for value in row.values()] for row in rows)
+    write_csv(noticed_rows(chain([list(rows[0])] if rows else [], told)), path)
 
 
 def organ_table_text(rows: Iterable[OrganDose]) -> str:
@@ -53,18 +50,9 @@ def organ_table_text(rows: Iterable[OrganDose]) -> str:
 
 def _stated_name(row: OrganDose) -> str:
     """The name with what the figures beside it depend on."""
+    if row.kind == "lesion" and row.volume_ml < SMALL_LESION_ML:
+        return f"{row.name} (below {SMALL_LESION_ML:g} mL)"
     return row.name if row.lesions is None else f"{row.name} (lesions {row.lesions})"
-
-
-def aligned(lines: Sequence[Sequence[str]]) -> str:
-    """Columns of text, the first to the left and the others to the right."""
-    widths = [max(len(line[c]) for line in lines) for c in range(len(lines[0]))]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(w) if c == 0 else cell.rjust(w) for c, (cell, w) in enumerate(zip(line, widths, strict=True))
-        )
-        for line in lines
-    )
 
 
 def _hours(seconds: float | None) -> float | None:

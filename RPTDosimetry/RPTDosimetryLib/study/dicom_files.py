@@ -199,6 +199,8 @@ def _says_dicom(path: Path) -> bool:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, InvalidDicomError):
+        return "it does not begin as a DICOM file does"
     return str(error).splitlines()[0] if str(error) else "it ends too early"
 
 

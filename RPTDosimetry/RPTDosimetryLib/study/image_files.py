@@ -55,6 +55,12 @@ def read_image(path: Path, unit: str, undefined: Literal["refuse", "keep"] = "re
     return Image(voxels, grid_of(image), unit)
 
 
+def require_image_name(path: Path) -> None:
+    """Raise ImageFileError for an ending that write_image does not know: asked before long work, not after it."""
+    if not is_image_file(path):
+        raise ImageFileError(f"{path}: choose one of the endings {', '.join(ENDINGS)}.")
+
+
 def header_text(path: Path, key: Literal["unit", "method"]) -> str:
     """Unit, or how the map was made, as write_image put it into the header; empty where the file does not say."""
     reader = sitk.ImageFileReader()
@@ -71,8 +77,7 @@ def write_image(image: Image, path: Path, method: str = "") -> None:
 
     Unit, and how the map was made (method), go into the header where the format has room for them (NRRD, MHD).
     """
-    if not is_image_file(path):
-        raise ImageFileError(f"{path}: choose one of the endings {', '.join(ENDINGS)}.")
+    require_image_name(path)
     voxels = image.voxels.astype(np.float32) if image.voxels.dtype == np.float64 else image.voxels
     out = sitk_image(voxels, image.grid)
     out.SetMetaData("unit", image.unit)

@@ -10,6 +10,7 @@ from RPTDosimetryLib.grid import Grid
 from RPTDosimetryLib.records import Segment, Study, TimePoint
 from RPTDosimetryLib.study.complete import KEYS, is_at_scan_time
 from RPTDosimetryLib.study.total_activity import stored_total, total_activity_bq
+from RPTDosimetryLib.text import aligned
 from RPTDosimetryLib.units import BQ_PER_MBQ, S_PER_H
 
 
@@ -48,8 +49,7 @@ def inspect_table(study: Study) -> str:
     ]
     header = ("", "acquired", "after", "duration", "unit", "total", "SPECT grid", "CT", "structures")
     rows = [header, *(_row(number, point) for number, point in enumerate(study.time_points, start=1))]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
-    lines += ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines.append(aligned(rows, "left"))
     for number, point in enumerate(study.time_points, start=1):
         lines += ["", f"Time point {number}: {_place(point)}", f"  decay correction  {point.decay_correction}"]
         lines += [f"  structure         {contours.name}" for contours in point.structures]

@@ -35,7 +35,7 @@ NAMED: Final = ("lung", "adipose", "spongiosa", "cortical_bone")
 SHIPPED_SETS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
     "Lu-177": (*MSV8, *NAMED, *MSV20),
     "Tb-161": (*MSV8, *MSV20),
-    "I-131": (*MSV8, *NAMED),
+    "I-131": (*MSV8, *NAMED, *MSV20),
     "Y-90": (*MSV8, *NAMED),
 })  # fmt: skip
 

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from RPTDosimetryLib.errors import ReportError
-from RPTDosimetryLib.files import whole_file
+from RPTDosimetryLib.files import user_folder, whole_file
 from RPTDosimetryLib.grid import Vector3
-from RPTDosimetryLib.transport.cache_folder import cache_folder
 from RPTDosimetryLib.transport.voxel_kernels import Reach, VoxelSKernel, voxel_s_kernel
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def cached_voxel_s_kernel(
     A cache that cannot be read or written costs only time: the kernel is built again.
     """
     key = _content_key(point_kernel, repr((density_g_per_cm3, voxel_mm, reach_electron, reach_photon, KERNEL_VERSION)))
-    path = cache_folder() / "voxel_kernels" / f"{key}.npz"
+    path = user_folder("cache") / "voxel_kernels" / f"{key}.npz"
     kernel = _read(path)
     if kernel is None:
         kernel = voxel_s_kernel(point_kernel, density_g_per_cm3, voxel_mm, reach_electron, reach_photon)

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from RPTDosimetryLib.errors import PhysicsDataError, ReportError
+from RPTDosimetryLib.files import user_folder
 from RPTDosimetryLib.physics.materials import Material, material
 from RPTDosimetryLib.physics.nuclides import Nuclide, nuclide
 from RPTDosimetryLib.records import Cancelled, Progress, never, silent
-from RPTDosimetryLib.transport.cache_folder import cache_folder
 from RPTDosimetryLib.transport.point_kernel import (
     PHYSICS_VERSION,
     PointKernel,
@@ -93,7 +93,7 @@ def shipped_path(decaying: Nuclide, where: Material) -> Path:
 
 
 def _kept_path(decaying: Nuclide, where: Material, key: str) -> Path:
-    return cache_folder() / "point_kernels" / f"{_file_name(decaying, where)}-{key[:16]}.npz"
+    return user_folder("cache") / "point_kernels" / f"{_file_name(decaying, where)}-{key[:16]}.npz"
 
 
 def _named(source: str | Nuclide, medium: str | Material) -> tuple[Nuclide, Material]:

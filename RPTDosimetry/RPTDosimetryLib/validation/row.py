@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from RPTDosimetryLib.text import aligned
+
 
 @dataclass(frozen=True)
 class ValidationRow:
@@ -49,10 +51,8 @@ def validation_text(rows: Sequence[ValidationRow]) -> str:
         verdict = "–" if row.bar_percent is None else ("pass" if row.passed else "FAIL")
         figures = (f"{row.ours:.6g}", f"{row.reference:.6g}", row.unit, f"{row.difference_percent:+.3f} %")
         lines.append((row.case, row.quantity, *figures, bar, verdict))
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    table = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
     judged = [row for row in rows if row.bar_percent is not None]
     failed = sum(not row.passed for row in judged)
     sources = sorted({row.source for row in rows})
     verdict = f"{len(judged) - failed} of {len(judged)} figures with a bar pass; {len(rows) - len(judged)} have none."
-    return "\n".join([*table, "", "References:", *(f"  {source}" for source in sources), "", verdict])
+    return "\n".join([aligned(lines, "left"), "", "References:", *(f"  {source}" for source in sources), "", verdict])

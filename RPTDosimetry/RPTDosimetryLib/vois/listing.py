@@ -19,13 +19,16 @@ def drawn_volumes(study: Study, lesion_pattern: str = LESION_PATTERN) -> dict[st
     """Rows of plain values: time_point (from 1), name, canonical_name, code, kind, volume_ml, source, warnings.
 
     canonical_name and code are None where neither file nor name tells them; volume_ml is that of the drawing itself,
-    not of a mask on the dose grid (contours: Σ area · slice spacing), None for a structure that encloses none.
+    not of a mask on the dose grid (contours: Σ area · slice spacing), None for a structure that encloses none. The
+    study's own warnings come first: they tell which files of structures are not used.
     """
     rows = []
     for number, point in enumerate(study.time_points, start=1):
         for row in (*_contours(point, lesion_pattern), *_segments(point, lesion_pattern), *_labels(study, point)):
             rows.append({"time_point": number, **row})
-    return {"unit": "mL", "volumes": rows, "warnings": [text for row in rows for text in row["warnings"]]}
+    said = [*study.warnings, *(text for point in study.time_points for text in point.warnings)]
+    said += [text for row in rows for text in row["warnings"]]
+    return {"unit": "mL", "volumes": rows, "warnings": list(dict.fromkeys(said))}
 
 
 def named(name: str, code: Code | None) -> dict[str, Any]:

@@ -10,10 +10,10 @@ from RPTDosimetryLib.calibration.camera_library import (
     add_camera,
     camera,
     camera_names,
-    configuration_folder,
     remove_camera,
 )
 from RPTDosimetryLib.errors import CalibrationError
+from RPTDosimetryLib.files import user_folder
 
 SYMBIA = Camera(
     name="Symbia T",
@@ -95,9 +95,9 @@ def test_the_library_lies_in_the_configuration_folder_of_the_system(monkeypatch,
     monkeypatch.delenv("RPTDOSIMETRY_CONFIG", raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.setattr("sys.platform", "linux")
-    assert configuration_folder() == tmp_path / "rptdosimetry"
+    assert user_folder("configuration") == tmp_path / "rptdosimetry"
     monkeypatch.setattr("sys.platform", "win32")
     monkeypatch.setenv("APPDATA", str(tmp_path / "roaming"))
-    assert configuration_folder() == tmp_path / "roaming" / "rptdosimetry"
+    assert user_folder("configuration") == tmp_path / "roaming" / "rptdosimetry"
     monkeypatch.setattr("sys.platform", "darwin")
-    assert configuration_folder().parts[-3:] == ("Library", "Application Support", "rptdosimetry")
+    assert user_folder("configuration").parts[-3:] == ("Library", "Application Support", "rptdosimetry")

@@ -122,6 +122,20 @@ def test_the_same_study_gives_the_same_dose_bit_for_bit(small_study, rptdosimetr
     assert (tmp_path / "one" / "organ_doses.csv").read_text() == (tmp_path / "two" / "organ_doses.csv").read_text()
 
 
+def test_a_run_with_fewer_time_points_leaves_nothing_of_an_earlier_one(small_study, rptdosimetry, tmp_path):
+    out = tmp_path / "out"
+    assert small_study.run(rptdosimetry, out).code == 0
+    (out / "notes.txt").write_text("of the user")
+    (out / "transform_3.tfm").write_text("edited by the user")
+    small_study.told["time_points"].pop()
+    small_study.told["time_points"].pop()
+    small_study.config.write_text('[registration]\nmethod = "none"\n')
+    assert small_study.run(rptdosimetry, out).code == 0
+    left = {path.name for path in out.iterdir()}
+    assert left >= {"notes.txt", "transform_2.tfm", "transform_3.tfm"}
+    assert not left & {"transform_4.tfm", "registration_3.png", "registration_4.png"}
+
+
 def without(study, key):
     del study.told[key]
 

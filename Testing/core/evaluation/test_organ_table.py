@@ -1,6 +1,8 @@
 """Organ rows of a small patient that can be added up by hand."""
 
 import json
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -8,7 +10,8 @@ import pytest
 from RPTDosimetryLib.errors import EvaluationError, GridMismatchError, VoiError
 from RPTDosimetryLib.evaluation.organ_table import dvh_answer, organ_doses
 from RPTDosimetryLib.grid import Grid
-from RPTDosimetryLib.records import Administration, DoseMap, Image, PatientMap, TiaMap, Voi
+from RPTDosimetryLib.records import Administration, Code, DoseMap, Image, PatientMap, Review, TiaMap, Voi
+from RPTDosimetryLib.report.tables import organ_table_text
 
 approx = pytest.approx
 
@@ -27,11 +30,13 @@ def voi(*inside, name="organ", grid=GRID):
 GIVEN = Administration("Lu-177", 2e9)
 
 
-def rows(vois, administration=GIVEN):
+def rows(vois, administration=GIVEN, recovery=None):
     dose = DoseMap(Image(DOSE, GRID, "Gy"), "local", "", "Lu-177")
     medium = np.array([[[3, 1, 8, 0]]], dtype=np.uint8)
     patient = PatientMap(Image(DENSITY, GRID, "g/cm3"), medium, "schneider8", "given")
-    return organ_doses(dose, vois, patient, TiaMap(Image(TIA, GRID, "Bq·s"), "trapezoid", 0.1), administration)
+    return organ_doses(
+        dose, vois, patient, TiaMap(Image(TIA, GRID, "Bq·s"), "trapezoid", 0.1), administration, recovery
+    )
 
 
 def test_a_row_adds_up_by_hand():
@@ -52,6 +57,35 @@ def test_air_counts_as_volume_but_not_in_the_dose():
     assert (row.mean_gy, row.mean_plain_gy, row.minimum_gy) == (10.0, 10.0, 10.0)
     assert row.tia_bq_s == approx(1.5e9)
     assert "1 of 2 voxels are air" in row.warnings[0]
+
+
+def test_a_recovery_curve_adds_a_corrected_mean_beside_the_measured_one_and_leaves_regions_alone():
+    from RPTDosimetryLib.calibration.recovery import RecoveryCurve
+
+    curve = RecoveryCurve(v50_ml=2.0, beta=1.0, smallest_ml=0.5, largest_ml=30.0)
+    body = replace(voi(0, 1, name="body"), kind="region")
+    plain = rows([voi(0, 1, name="kidney"), body])
+    organ, region = rows([voi(0, 1, name="kidney"), body], recovery=curve)
+    assert organ.mean_gy == plain[0].mean_gy
+    assert organ.recovery_coefficient == approx(0.5)  # 2 mL is V50
+    assert organ.mean_recovered_gy == approx(2 * organ.mean_gy)
+    assert region == plain[1]
+
+
+def test_the_table_states_lesions_codes_reviews_and_small_lesions():
+    drawn = replace(
+        voi(0, 1, name="liver"),
+        code=Code("10200004", "SCT", "Liver"),
+        lesions="excluded",
+        review=Review("A. B.", datetime(2026, 3, 1, 12, tzinfo=UTC)),
+    )
+    organ, small = rows([drawn, replace(voi(0, name="metastasis"), kind="lesion")])
+    assert (organ.code, organ.lesions) == ("10200004 SCT Liver", "excluded")
+    assert organ.reviewed_by == "A. B., 2026-03-01T12:00:00+00:00"
+    assert "below 2 mL" in small.warnings[0]
+    text = organ_table_text([organ, small])
+    assert "liver (lesions excluded)" in text
+    assert "metastasis (below 2 mL)" in text
 
 
 def test_without_administered_activity_nothing_is_invented():

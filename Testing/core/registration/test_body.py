@@ -36,3 +36,9 @@ def test_no_activity_is_an_error(scan):
     image = scan(4.0).spect
     with pytest.raises(RegistrationError, match="without any activity"):
         body_outline([image.with_voxels(np.zeros_like(image.voxels))])
+
+
+def test_the_same_activity_everywhere_is_an_error(scan):
+    image = scan(4.0).spect
+    with pytest.raises(RegistrationError, match="the same activity everywhere"):
+        body_outline([image.with_voxels(np.full_like(image.voxels, 3e4))])

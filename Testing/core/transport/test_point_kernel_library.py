@@ -104,7 +104,7 @@ def test_shipped_kernels_are_whole_and_made_from_the_data_of_now(name, where):
 
 
 @pytest.mark.parametrize("scheme", SCHEMES.values(), ids=SCHEMES)
-@pytest.mark.parametrize("name", ["Lu-177", "Tb-161"])
+@pytest.mark.parametrize("name", ["Lu-177", "Tb-161", "I-131"])
 def test_the_media_of_both_schemes_are_shipped_for_nuclides_of_therapy(counted, scheme, name):
     for medium in scheme.tissue:
         assert is_at_hand(name, medium.material)

@@ -8,7 +8,9 @@ import pytest
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 pytest.importorskip("slicer_core", reason="slicer-core is not installed: pip install -e '.[app]'")
-pytest.importorskip("PySide6", reason="PySide6 is not installed: pip install -e '.[app]'")
+pytest.importorskip(
+    "PySide6.QtWidgets", reason="PySide6 does not load: pip install -e '.[app]', and libegl1", exc_type=ImportError
+)
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE / "lookalike"), str(HERE)]
 

@@ -1,4 +1,4 @@
-"""Kinetics of the library in the scene: one table of scans, one of drawn curves, their figures, and the chart of a VOI."""
+"""Kinetics of the library in the scene: a table of scans, one of drawn curves, their figures, the chart of a VOI."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ def test_one_click_compares_as_the_library_does(ready, doses):
     assert ui.organTable.item(0, 0).text() == "liver"
     assert float(ui.organTable.item(0, 3).text()) == pytest.approx(rows[0].error_gy, rel=5e-3)
     assert "Gamma 1 % global, 4.795 mm" in ready.said
-    assert "done" in ready._headers["compare"].text
+    assert "needs review" in ready._headers["compare"].text  # nobody has accepted the contours
 
 
 def test_a_second_click_with_other_criteria_and_a_mask_is_right(ready, doses):
@@ -133,7 +133,7 @@ def test_a_second_click_with_other_criteria_and_a_mask_is_right(ready, doses):
     shown = maps(ready.case)
     np.testing.assert_array_equal(shown["gamma"], expected)
     assert np.isnan(shown["difference"][~vois[0].mask]).all()
-    assert "done" in ready._headers["compare"].text
+    assert "needs review" in ready._headers["compare"].text  # nobody has accepted the contours
     before = len(ready.case.nodes())
     compared(ready)
     np.testing.assert_array_equal(maps(ready.case)["gamma"], expected)
@@ -289,7 +289,7 @@ def test_a_saved_scene_shows_the_comparison_again(ready, tmp_path):
     assert step.ui.figuresLabel.text == told
     for kind, voxels in maps(ready.case).items():
         np.testing.assert_array_equal(shown[kind], voxels)
-    assert "done" in ready._headers["compare"].text
+    assert "needs review" in ready._headers["compare"].text  # nobody has accepted the contours
     table = comparison.part(ready.case, comparison.HISTOGRAMS).GetNthPlotSeriesNode(1).GetTableNode().GetTable()
     assert table.GetColumn(0).IsNumeric()
     colours = comparison.part(ready.case, "gamma").GetDisplayNode().GetColorNode()

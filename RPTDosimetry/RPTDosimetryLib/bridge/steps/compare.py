@@ -17,7 +17,7 @@ from RPTDosimetryLib.bridge.geometry import grid_of_volume
 from RPTDosimetryLib.bridge.quantified import ct_node_of
 from RPTDosimetryLib.bridge.registered import reference_number
 from RPTDosimetryLib.bridge.steps.step import Step
-from RPTDosimetryLib.bridge.volumes_of_interest import content_of
+from RPTDosimetryLib.bridge.volumes_of_interest import content_of, unreviewed
 from RPTDosimetryLib.errors import DosimetryError, EvaluationError
 
 #: The profile is drawn anew when its line has rested for this long.
@@ -95,6 +95,10 @@ class CompareStep(Step):
 
         node = case.node(at.VOIS)
         return node is not None and not grid_of_segmentation(node).same_as(grid_of_volume(reference))
+
+    def needs_review(self, case: Case) -> list[str]:
+        """Contours that nobody has accepted: the table of organs and the mask depend on them."""
+        return unreviewed(case) if case.node(at.VOIS) is not None else []
 
     def settings(self, case: Case) -> Any:
         """Criteria, mask, and the content of both doses."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from RPTDosimetryLib.evaluation.agreement import OrganAgreement, bland_altman
 from RPTDosimetryLib.evaluation.dvh import dvh
+from RPTDosimetryLib.evaluation.full_comparison import relative_error_map
 from RPTDosimetryLib.evaluation.image_metrics import RELATIVE_FLOOR_PERCENT
 from RPTDosimetryLib.files import whole_folder
 from RPTDosimetryLib.grid import Vector3
@@ -57,7 +58,7 @@ def write_comparison(
 def save_relative_error(doses: Doses, vois: Sequence[Voi], path: Path) -> None:
     """(evaluated − reference)/reference [%] in three planes through the highest reference dose, and its histogram."""
     reference = doses[0]
-    percent = _relative_percent(doses)
+    percent = relative_error_map(*doses).voxels
     known = percent[np.isfinite(percent)]
     spread = float(np.percentile(np.abs(known), 95)) if known.size else 0.0
     top = next((scale for scale in SCALES_PERCENT if scale >= spread), SCALES_PERCENT[-1])
@@ -185,17 +186,6 @@ def _draw_bland_altman(axis: Axes, organs: Sequence[OrganAgreement], colours: Se
     axis.set(xlabel="Mean of both organ doses [Gy]", ylabel="Difference [% of the mean of both]")
     axis.set_title("Bland–Altman" if limits else "Bland–Altman (too few volumes for limits)", fontsize=11)
     axis.grid(alpha=0.3)
-
-
-def _relative_percent(doses: Doses) -> NDArray[np.float32]:
-    """NaN below the floor and outside the mask."""
-    reference, evaluated = (np.asarray(image.voxels, dtype=np.float64) for image in doses[:2])
-    counted = reference >= RELATIVE_FLOOR_PERCENT / 100 * reference.max()
-    if doses[2] is not None:
-        counted &= doses[2]
-    percent = np.full(reference.shape, np.nan, dtype=np.float32)
-    percent[counted] = 100 * (evaluated[counted] - reference[counted]) / reference[counted]
-    return percent
 
 
 def _hottest_mm(reference: Image) -> Vector3:

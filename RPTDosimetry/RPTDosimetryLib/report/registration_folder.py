@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from pathlib import Path
 from typing import Any, Final
 
-from RPTDosimetryLib.files import whole_folder
+from RPTDosimetryLib.files import whole_folder, write_csv
 from RPTDosimetryLib.records import Alignment, Progress, RegisteredStudy, TimePoint, silent
 from RPTDosimetryLib.registration.transform_file import transform_name, write_transform
 from RPTDosimetryLib.report.registration_figures import save_alignment_figure
@@ -81,11 +80,12 @@ def _answer(registered: RegisteredStudy, number: int, transform: str | None) -> 
 
 
 def _write_table(registered: RegisteredStudy, path: Path) -> None:
-    with path.open("w", newline="", encoding="utf-8") as handle:
-        writer = csv.writer(handle)
-        writer.writerow(("time_point", "method", "through", *FIGURES, "volume_change_lowest", "volume_change_highest"))
-        for number, found in enumerate(registered.alignments, start=1):
-            writer.writerow((number, found.method, found.through, *_figures(found), *_rounded(found.volume_change)))
+    head = ("time_point", "method", "through", *FIGURES, "volume_change_lowest", "volume_change_highest")
+    rows = (
+        (number, found.method, found.through, *_figures(found), *_rounded(found.volume_change))
+        for number, found in enumerate(registered.alignments, start=1)
+    )
+    write_csv([head, *rows], path)
 
 
 def _figures(found: Alignment) -> list[str]:

@@ -130,9 +130,14 @@ class RPTDosimetryWidget(ScriptedLoadableModuleWidget):
         self.logic = RPTDosimetryLogic()
         self.panel = Panel(self.logic, self.resourcePath)
         self.layout.addWidget(self.panel.widget)
+        if getattr(self.parent, "isEntered", False):  # reloaded while it is open: Slicer calls no enter()
+            self.enter()
 
     def enter(self):
-        self.panel.connect()
+        self.panel.enter()
+
+    def exit(self):
+        self.panel.leave()
 
     def cleanup(self):
         self.panel.close()

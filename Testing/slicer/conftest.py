@@ -53,7 +53,7 @@ def case(logic):
 
 @pytest.fixture
 def panel(scene):
-    """The module's panel in a window of a small screen, closed at the end."""
+    """The module's panel in a window of a small screen, every step unfolded, closed at the end."""
     import slicer
 
     import RPTDosimetry
@@ -61,6 +61,8 @@ def panel(scene):
     widget = RPTDosimetry.RPTDosimetryWidget()
     widget.parent.resize(480, 900)
     widget.enter()
+    for header in widget.panel._headers.values():
+        header.collapsed = False
     slicer.app.processEvents()
     yield widget.panel
     widget.cleanup()

@@ -354,7 +354,8 @@ def test_closing_the_scene_after_it_leaves_no_observer_that_fails(panel, aligned
     slicer.mrmlScene.Clear(0)
     events()
     assert aligned.table.rowCount == 0
-    assert panel.steps["registration"]._watched == []
+    assert panel.steps["registration"].watched(panel.case) == []
+    assert panel._watched == []
 
 
 def test_cancelled_it_keeps_what_was_there(panel, aligned):

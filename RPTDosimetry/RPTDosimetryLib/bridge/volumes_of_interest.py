@@ -73,6 +73,10 @@ def vois_of_case(case: Case) -> tuple[Voi, ...]:
 
 def known_of(case: Case) -> Known:
     """Segments as drawn and as settled; worked out again only when something has changed."""
+    return case.once("volumes of interest", lambda: _known_now(case))
+
+
+def _known_now(case: Case) -> Known:
     node = case.node(at.VOIS)
     if node is None:
         return Known("", (), (), "")

@@ -153,6 +153,24 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
     def setActiveEffectByName(self, name):
         self._nodes["effect"] = name
 
+    def setActiveEffect(self, effect):
+        self._nodes["effect"] = effect
+
+    def activeEffect(self):
+        return self._nodes.get("effect")
+
+    def setupViewObservations(self):
+        self._nodes["views"] = True
+
+    def removeViewObservations(self):
+        self._nodes["views"] = False
+
+    def installKeyboardShortcuts(self):
+        self._nodes["shortcuts"] = True
+
+    def uninstallKeyboardShortcuts(self):
+        self._nodes["shortcuts"] = False
+
 
 qt.add_custom(qMRMLWidget, qMRMLNodeComboBox, qMRMLSegmentEditorWidget)
 CLASSES = (qMRMLWidget, qMRMLNodeComboBox, qMRMLSegmentEditorWidget)

@@ -43,9 +43,8 @@ class DoseStep(Step):
     _drawn: Any = None  # what the display was last made from
 
     def setup(self) -> None:
-        """The table of engines from the library's registry; connect what can be used."""
+        """Connect what can be used."""
         ui = self.ui
-        self._show_engines()
         ui.engines.connect("cellChanged(int,int)", self._on_engine)
         ui.runButton.connect("clicked(bool)", lambda _checked: self.panel.guard(self.run))
         ui.shownBox.connect("activated(int)", self._on_shown)
@@ -59,10 +58,12 @@ class DoseStep(Step):
 
     def missing(self, case: Case) -> list[str]:
         """The TIA map and an engine; what the map lacks is said by the steps above."""
-        told = []
+        told, ticked = [], case.parameters.dose.engines.strip()
         if case.node(at.TIA) is None:
             told.append(_("There is no map of time-integrated activity yet: run step Kinetics."))
-        if not self.engines(case):
+        elif ticked:  # names are compared with the registry when it matters: it takes a while to load
+            ticked = ",".join(self.engines(case))
+        if not ticked:
             told.append(_("Tick an engine."))
         return told
 
@@ -185,6 +186,7 @@ class DoseStep(Step):
         ui, missing = self.ui, self.missing(case)
         self._showing = True
         try:
+            self._show_engines()
             self._tick_engines(case)
             self._show_shown(case)
             if ui.csvEdit.currentPath != case.parameters.dose.tableFile:
@@ -240,29 +242,28 @@ class DoseStep(Step):
         return any(dose.GetID() in (node.GetForegroundVolumeID(), node.GetBackgroundVolumeID()) for node in nodes)
 
     def _show_engines(self) -> None:
+        """The table of engines from the library's registry, once: loading it must not delay opening the panel."""
         from RPTDosimetryLib.dose.engine import engine_description, engine_names
 
         table = self.ui.engines
-        self._showing = True
-        try:
-            table.setColumnCount(3)
-            table.setHorizontalHeaderLabels([_("engine"), _("gives"), _("costs")])
-            table.setRowCount(len(engine_names()))
-            for row, name in enumerate(engine_names()):
-                told = engine_description(name)
-                for column, text in enumerate((name, told.gives, told.costs)):
-                    item = qt.QTableWidgetItem(text)
-                    flags = qt.Qt.ItemIsEnabled
-                    item.setFlags(flags | qt.Qt.ItemIsUserCheckable if column == 0 else flags)
-                    item.setToolTip(f"{name}: {told.gives} ({told.costs})")
-                    if column == 0:
-                        item.setCheckState(qt.Qt.Unchecked)
-                    table.setItem(row, column, item)
-            table.resizeColumnsToContents()
-            table.horizontalHeader().setSectionResizeMode(1, qt.QHeaderView.Stretch)
-            table.verticalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)  # texts wrap
-        finally:
-            self._showing = False
+        if table.rowCount == len(engine_names()):
+            return
+        table.setColumnCount(3)
+        table.setHorizontalHeaderLabels([_("engine"), _("gives"), _("costs")])
+        table.setRowCount(len(engine_names()))
+        for row, name in enumerate(engine_names()):
+            told = engine_description(name)
+            for column, text in enumerate((name, told.gives, told.costs)):
+                item = qt.QTableWidgetItem(text)
+                flags = qt.Qt.ItemIsEnabled
+                item.setFlags(flags | qt.Qt.ItemIsUserCheckable if column == 0 else flags)
+                item.setToolTip(f"{name}: {told.gives} ({told.costs})")
+                if column == 0:
+                    item.setCheckState(qt.Qt.Unchecked)
+                table.setItem(row, column, item)
+        table.resizeColumnsToContents()
+        table.horizontalHeader().setSectionResizeMode(1, qt.QHeaderView.Stretch)
+        table.verticalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)  # texts wrap
 
     def _tick_engines(self, case: Case) -> None:
         chosen, table = self.engines(case), self.ui.engines

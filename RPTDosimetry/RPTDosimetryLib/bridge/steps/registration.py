@@ -15,7 +15,7 @@ from RPTDosimetryLib.bridge import views
 from RPTDosimetryLib.bridge.alignment_view import nudge_time_point, show_aligned, show_handles
 from RPTDosimetryLib.bridge.case import Case, fingerprint
 from RPTDosimetryLib.bridge.quantified import activity_nodes, ct_node_of, quantified_of
-from RPTDosimetryLib.bridge.steps.step import State, Step
+from RPTDosimetryLib.bridge.steps.step import State, Step, Watched
 from RPTDosimetryLib.bridge.time_points import time_s_of
 from RPTDosimetryLib.bridge.transforms import figures_of, matrix_of
 from RPTDosimetryLib.errors import RegistrationError
@@ -48,7 +48,6 @@ class RegistrationStep(Step):
     def setup(self) -> None:
         """Connect buttons and table."""
         ui, guard = self.ui, self.panel.guard
-        self._watched: list[Any] = []
         ui.runButton.connect("clicked(bool)", lambda _checked: guard(self.run))
         ui.applyButton.connect("clicked(bool)", lambda _checked: guard(self.apply))
         ui.resetButton.connect("clicked(bool)", lambda _checked: guard(self.reset))
@@ -202,10 +201,14 @@ class RegistrationStep(Step):
 
     # showing ------------------------------------------------------------------------------------------------------
 
+    def watched(self, case: Case) -> list[Watched]:
+        """Transforms may be edited anywhere in Slicer: the panel shows it at once."""
+        event = slicer.vtkMRMLTransformableNode.TransformModifiedEvent
+        return [Watched(node, event, self._on_transform) for node in case.nodes(at.ALIGNMENT)]
+
     def refresh(self, case: Case) -> None:
         """Table, and which buttons can be used."""
         ui, lacking = self.ui, self.missing(case)
-        self._watch(case)
         self._showing = True
         try:
             self._show_table(case)
@@ -288,16 +291,6 @@ class RegistrationStep(Step):
         told = self.panel.parameters.registration
         if not self._showing and told.look == "fused" and self.panel.case.node(at.SEEN) is not None:
             views.set_blend(value)
-
-    def _watch(self, case: Case) -> None:
-        """Transforms may be edited anywhere in Slicer: the panel shows it at once."""
-        event, nodes = slicer.vtkMRMLTransformableNode.TransformModifiedEvent, case.nodes(at.ALIGNMENT)
-        for node in [node for node in self._watched if node not in nodes]:
-            self.panel.removeObserver(node, event, self._on_transform)
-            self._watched.remove(node)
-        for node in [node for node in nodes if node not in self._watched]:
-            self.panel.addObserver(node, event, self._on_transform)
-            self._watched.append(node)
 
     def _on_transform(self, _caller: Any = None, _event: Any = None) -> None:
         self.panel.refresh_soon()

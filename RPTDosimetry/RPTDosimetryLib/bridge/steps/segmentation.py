@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import qt
@@ -17,7 +16,7 @@ from RPTDosimetryLib.bridge import volumes_of_interest as vois
 from RPTDosimetryLib.bridge.case import Case, fingerprint
 from RPTDosimetryLib.bridge.other_segmentations import same_geometry, take_over
 from RPTDosimetryLib.bridge.registered import reference_number, registered_numbers, registered_of
-from RPTDosimetryLib.bridge.steps.step import Step
+from RPTDosimetryLib.bridge.steps.step import Step, Watched
 from RPTDosimetryLib.bridge.steps.volume_table import show_table
 from RPTDosimetryLib.bridge.total_segmentator import why_no_total_segmentator
 from RPTDosimetryLib.bridge.voi_rows import Row, hours_of, rows_of
@@ -45,14 +44,6 @@ _PREVIEWED_BY = (
 )
 
 
-@dataclass(frozen=True)
-class _Watched:
-    """A node that is observed, and for what."""
-
-    node: Any
-    events: tuple[int, ...]
-
-
 class SegmentationStep(Step):
     """Its result is the segmentation node VOIS (as drawn), with density and media of the patient."""
 
@@ -62,8 +53,6 @@ class SegmentationStep(Step):
     upstream: ClassVar[tuple[str, ...]] = ("registration",)
     _showing = False
     _editor: Any = None
-    _watched: _Watched | None = None  # the segmentation
-    _place: _Watched | None = None  # the markups node of the lesion
     _edited_soon: Any = None
     _preview_soon: Any = None
     _previewed = ""  # what the preview on show was made from
@@ -250,9 +239,35 @@ class SegmentationStep(Step):
 
     # showing ------------------------------------------------------------------------------------------------------
 
+    def watched(self, case: Case) -> list[Watched]:
+        """The segments, and the seed or box, that are there now."""
+        node, kind, place = case.node(at.VOIS), slicer.vtkSegmentation, lesions.place_of(case)
+        edited = (kind.SourceRepresentationModified, kind.SegmentAdded, kind.SegmentRemoved, kind.SegmentModified)
+        told = [] if node is None else [Watched(node, event, self._on_segments) for event in edited]
+        if place is None:
+            return told
+        moved: tuple[int, ...] = (vtk.vtkCommand.ModifiedEvent,)
+        if place.IsA("vtkMRMLMarkupsFiducialNode"):
+            moved = (place.PointModifiedEvent, place.PointPositionDefinedEvent, place.PointRemovedEvent)
+        return [*told, *(Watched(place, event, self._on_place) for event in moved)]
+
+    def pause(self) -> None:
+        """As Slicer's Segment Editor when it is left: no effect, no shortcut, no hold on the views."""
+        self._edited_soon.stop()
+        self._preview_soon.stop()
+        if self._editor is not None:
+            self._editor.setActiveEffect(None)
+            self._editor.uninstallKeyboardShortcuts()
+            self._editor.removeViewObservations()
+
+    def resume(self) -> None:
+        """The editor takes hold of the views again, if it is open."""
+        if self._editor is not None:
+            self._editor.setupViewObservations()
+            self._editor.installKeyboardShortcuts()
+
     def refresh(self, case: Case) -> None:
         """Table, lesion tool, editor; what can be used and why not."""
-        self._watch(case)
         self._showing = True
         try:
             self._show_table(case)
@@ -378,7 +393,7 @@ class SegmentationStep(Step):
     def _on_editor(self, collapsed: bool) -> None:
         if collapsed:
             if self._editor is not None:
-                self._editor.setActiveEffectByName("")
+                self._editor.setActiveEffect(None)
             return
         if self._editor is None:
             self._editor = slicer.qMRMLSegmentEditorWidget()
@@ -410,33 +425,6 @@ class SegmentationStep(Step):
         self._editor.setSegmentationNode(node)
         number = reference_number(case)
         self._editor.setSourceVolumeNode(lesions.ct_of(case, number) or case.node(at.REGISTERED, number))
-
-    def _watch(self, case: Case) -> None:
-        """Observe the segments, and the seed or box, that are there now."""
-        kind = slicer.vtkSegmentation
-        events = (
-            kind.SourceRepresentationModified,
-            kind.SegmentAdded,
-            kind.SegmentRemoved,
-            kind.SegmentModified,
-        )
-        self._watched = self._observe(self._watched, case.node(at.VOIS), events, self._on_segments)
-        place, moved = lesions.place_of(case), [vtk.vtkCommand.ModifiedEvent]
-        if place is not None and place.IsA("vtkMRMLMarkupsFiducialNode"):
-            moved = [place.PointModifiedEvent, place.PointPositionDefinedEvent, place.PointRemovedEvent]
-        self._place = self._observe(self._place, place, tuple(moved), self._on_place)
-
-    def _observe(self, before: _Watched | None, now: Any, events: tuple[int, ...], slot: Any) -> _Watched | None:
-        if before is not None and before.node is now:
-            return before
-        if before is not None:
-            for event in before.events:
-                self.panel.removeObserver(before.node, event, slot)
-        if now is None:
-            return None
-        for event in events:
-            self.panel.addObserver(now, event, slot)
-        return _Watched(now, events)
 
     # slots --------------------------------------------------------------------------------------------------------
 

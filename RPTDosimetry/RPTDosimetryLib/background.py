@@ -34,7 +34,7 @@ VERBS: Final[Mapping[str, str]] = {
     "sample_study": "RPTDosimetryLib.background.sample_study",
     "quantify": "RPTDosimetryLib.pipeline.quantified_study",
     "realign": "RPTDosimetryLib.registration.adjust.realigned",
-    "register": "RPTDosimetryLib.registration.register.register",
+    "register_each": "RPTDosimetryLib.registration.register.register_each",
     "draw_volumes": "RPTDosimetryLib.background.draw_volumes",
     "integrate": "RPTDosimetryLib.tia.integrate.integrate",
     "compute_dose": "RPTDosimetryLib.dose.engine.compute_dose",

@@ -1,4 +1,4 @@
-"""The panel on the sample case with dose, on real MRML with the Qt look-alike: opening, step switch, refresh, slices."""
+"""The panel on the sample case with dose, real MRML with the Qt look-alike: opening, step switch, refresh, slices."""
 
 import importlib.util
 import os

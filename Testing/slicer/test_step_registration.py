@@ -305,7 +305,71 @@ def test_images_with_nothing_in_common_end_in_a_sentence(panel, small_study):
     panel.steps["calibration"].run_now(panel.case)
     align(panel, "rigid")
     assert "Time point 2 could not be aligned" in panel.said
-    assert panel.case.nodes(at.REGISTERED) == []
+    assert decisions(panel.steps["registration"].ui) == ["reference", "✗ failed"]
+
+
+@pytest.fixture
+def half_aligned(panel, moved_study):
+    """Of four time points, the third is noise."""
+    from RPTDosimetryLib.bridge.time_points import add_study
+
+    points = moved_study.time_points
+    noise = np.random.default_rng(0).random(GRID.shape_zyx, dtype=np.float32)
+    lost = replace(points[1], spect=Image(noise, GRID, "Bq/mL"), time_s=48 * 3600.0)
+    add_study(panel.case, replace(moved_study, time_points=(*points[:2], lost, points[2])))
+    panel.steps["calibration"].run_now(panel.case)
+    align(panel, "rigid")
+    return panel.steps["registration"].ui
+
+
+def test_one_that_fails_does_not_take_the_others_along(panel, half_aligned, moved_study, tmp_path):
+    ui, step = half_aligned, panel.steps["registration"]
+    assert decisions(ui) == ["reference", "! to decide", "✗ failed", "! to decide"]
+    assert "Time point 3 could not be aligned with time point 1: " in panel.said
+    assert "Time point 3 could not be aligned" in ui.table.item(2, 0).toolTip()
+    assert ui.table.item(2, 4).text() == "–"
+    ui.acceptAllButton.click()
+    events()
+    assert decisions(ui) == ["reference", "✓ accepted", "✗ failed", "✓ accepted"]
+    assert "needs review" in header(panel)
+    assert "It is left out" in step.needs_review(panel.case)[0]
+    expected = register(moved_study, RegistrationSettings())
+    found = registered(panel)
+    assert [point.time_s / 3600 for point in found.study.time_points] == [4.0, 24.0, 72.0]
+    np.testing.assert_array_equal(found.activity[2].voxels, expected.activity[2].voxels)
+    assert "The time point at 48.0 h was left out: it could not be aligned." in found.warnings
+    save_bundle(tmp_path / "case.mrb")
+    load_bundle(tmp_path / "case.mrb")
+    events()
+    assert decisions(ui)[2] == "✗ failed"
+    assert "Time point 3 could not be aligned" in step.needs_review(panel.case)[0]
+
+
+def test_one_that_failed_is_rejected_or_moved_by_hand_but_not_accepted(panel, half_aligned):
+    ui = half_aligned
+    ui.table.selectRow(2)
+    ui.acceptButton.click()
+    assert "move it by hand and apply that" in panel.said
+    ui.shiftL.click()
+    ui.applyButton.click()
+    panel.runner.wait(120)
+    events()
+    assert decisions(ui)[2] == "! to decide"
+    assert len(registered(panel).activity) == 4
+    assert registered(panel).activity[2].voxels.any()
+    ui.table.selectRow(2)
+    ui.rejectButton.click()
+    events()
+    assert decisions(ui)[2] == "✗ rejected"
+    assert len(registered(panel).activity) == 3
+
+
+def test_lesions_are_not_drawn_on_a_time_point_that_failed(panel, half_aligned):
+    from RPTDosimetryLib.bridge.lesions import activity_of
+    from RPTDosimetryLib.errors import VoiError
+
+    with pytest.raises(VoiError, match="Time point 3 could not be aligned.*Choose another"):
+        activity_of(panel.case, 3)
 
 
 def test_changes_above_mark_it_out_of_date_and_are_done_first(panel, aligned):

@@ -97,14 +97,16 @@ class RegistrationStep(Step):
 
     def request(self, case: Case) -> Request:
         """Align every time point."""
-        return Request("register", (quantified_of(case), registration_settings(case)))
+        return Request("register_each", (quantified_of(case), registration_settings(case)))
 
     def take(self, case: Case, result: Any) -> list[Any]:
         """A transform and a volume for each time point."""
-        made = bridge.put_registered(case, result)
+        registered, failed = result.registered, result.failed
+        made = bridge.put_registered(case, registered, failed)
         if self.panel is not None:
             self.ui.handlesBox.checked = False
-            self.panel.say("\n".join([_("Aligned. Look at each time point; accept or reject it."), *result.warnings]))
+            told = _("Aligned. Look at each time point; accept or reject it.")
+            self.panel.say("\n".join([told, *failed.values(), *registered.warnings]))
             self.refresh(case)
             numbers, reference = bridge.registered_numbers(case), bridge.reference_number(case)
             first = next((n for n in numbers if n != reference), reference)
@@ -119,10 +121,15 @@ class RegistrationStep(Step):
         return State.OUT_OF_DATE if done and bridge.edited_numbers(case) else found
 
     def needs_review(self, case: Case) -> list[str]:
-        """Time points that nobody has accepted or rejected."""
-        numbers = bridge.registered_numbers(case)
-        undecided = [n for n, number in enumerate(numbers, start=1) if bridge.decision(case, number) == bridge.OPEN]
-        return [_("Time point {n}: accept or reject its registration.").format(n=n) for n in undecided]
+        """Time points that nobody has accepted or rejected, and those that could not be aligned."""
+        told = []
+        for n, number in enumerate(bridge.registered_numbers(case), start=1):
+            if bridge.decision(case, number) == bridge.OPEN:
+                told.append(_("Time point {n}: accept or reject its registration.").format(n=n))
+            elif bridge.decision(case, number) == bridge.FAILED:
+                why = bridge.failure(case, number)
+                told.append(_("{why} It is left out: move and apply it, align again, or reject it.").format(why=why))
+        return told
 
     def outputs_fingerprint(self, case: Case) -> str:
         """Transforms, volumes and decisions too: users edit them."""
@@ -251,12 +258,14 @@ class RegistrationStep(Step):
             if transform is None or number not in spects:  # removed in step Study
                 continue
             time_s = time_s_of(spects[number], administration)
-            texts, warnings = _cells(figures_of(transform)), figures_of(transform).get("warnings", [])
+            figures, why = figures_of(transform), bridge.failure(case, number)
+            texts = ("–",) * 4 if why else _cells(figures)
+            warnings = [why] if why else figures.get("warnings", [])
             cells = ("" if time_s is None else f"{time_s / S_PER_H:.2f}", _decision(case, number, edited), *texts)
             for column, text in enumerate(cells):
                 item = qt.QTableWidgetItem(text)
                 item.setFlags(qt.Qt.ItemIsSelectable | qt.Qt.ItemIsEnabled)
-                item.setToolTip("\n".join([_figures(figures_of(transform)), *_who(case, number), *warnings]))
+                item.setToolTip("\n".join([*([] if why else [_figures(figures)]), *_who(case, number), *warnings]))
                 if warnings:
                     item.setForeground(qt.QBrush(qt.QColor(*_WARNING_COLOUR)))
                 table.setItem(row, column, item)
@@ -352,6 +361,7 @@ def _decision(case: Case, number: int, edited: list[int]) -> str:
     return {
         bridge.ACCEPTED: _("✓ accepted"),
         bridge.REJECTED: _("✗ rejected"),
+        bridge.FAILED: _("✗ failed"),
         bridge.OPEN: _("! to decide"),
     }[bridge.decision(case, number)]
 

@@ -368,7 +368,7 @@ def test_lesions_are_not_drawn_on_a_time_point_that_failed(panel, half_aligned):
     from RPTDosimetryLib.bridge.lesions import activity_of
     from RPTDosimetryLib.errors import VoiError
 
-    with pytest.raises(VoiError, match="Time point 3 could not be aligned.*Choose another"):
+    with pytest.raises(VoiError, match=r"Time point 3 could not be aligned.*Choose another"):
         activity_of(panel.case, 3)
 
 

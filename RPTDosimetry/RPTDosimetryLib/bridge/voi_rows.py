@@ -27,7 +27,8 @@ class Row:
     """One volume as kinetics and dose take it (settled by the rules).
 
     mass_g: Σ density · voxel volume without air; None where no density is in the scene. activity_mbq: one for each
-    registered time point, at scan time, None where its volume lies on another grid or it could not be aligned. problem: why it cannot be used.
+    registered time point, at scan time, None where its volume lies on another grid or it could not be aligned.
+    problem: why the volume cannot be used.
     """
 
     segment_id: str

@@ -21,7 +21,6 @@ from RPTDosimetryLib.registration.settings import RegistrationSettings
 from RPTDosimetryLib.registration.transform_file import given_transform
 from RPTDosimetryLib.registration.working_grid import coarser
 
-
 #: The method of an alignment that was searched for and not found.
 FAILED: Final = "failed"
 

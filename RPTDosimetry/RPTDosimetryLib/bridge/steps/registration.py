@@ -14,7 +14,7 @@ from RPTDosimetryLib.bridge import registered as bridge
 from RPTDosimetryLib.bridge import views
 from RPTDosimetryLib.bridge.alignment_view import nudge_time_point, show_aligned, show_handles
 from RPTDosimetryLib.bridge.case import Case, fingerprint
-from RPTDosimetryLib.bridge.quantified import activity_nodes, ct_node_of, quantified_of
+from RPTDosimetryLib.bridge.quantified import activity_check_of, activity_nodes, ct_node_of, quantified_of
 from RPTDosimetryLib.bridge.steps.step import State, Step, Watched
 from RPTDosimetryLib.bridge.time_points import time_s_of
 from RPTDosimetryLib.bridge.transforms import figures_of, matrix_of
@@ -79,7 +79,7 @@ class RegistrationStep(Step):
         nodes = activity_nodes(case)
         if not nodes:
             return [_("Run step Calibration first.")]
-        told = self.stale_upstream(case)
+        told = [*self.stale_upstream(case), *activity_check_of(case).refused]
         chosen = case.parameters.registration
         if chosen.reference > len(nodes):
             told.append(_("There is no time point {n} to be the reference.").format(n=chosen.reference))

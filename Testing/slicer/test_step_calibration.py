@@ -174,7 +174,7 @@ def test_more_than_calibration_can_be_wrong_by_is_refused_as_the_command_run_ref
     assert not ui.runButton.enabled
     assert str(refused.value) in ui.runButton.toolTip
     assert str(refused.value) in panel.steps["report"].missing(panel.case)
-    with pytest.raises(CalibrationError, match="15.0% above"):
+    with pytest.raises(CalibrationError, match=r"15\.0% above"):
         quantified_of(panel.case)
     panel.open_step("calibration")
     by_ratio(panel, 0.9)

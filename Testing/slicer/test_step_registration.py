@@ -4,41 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from moved_patient import GRID, SHIFT_MM, patient
 from scene_files import load_bundle, save_bundle
 
 from RPTDosimetryLib.bridge import attributes as at
-from RPTDosimetryLib.grid import Grid
 from RPTDosimetryLib.records import Image
 from RPTDosimetryLib.registration.adjust import left_out, realigned
 from RPTDosimetryLib.registration.register import register
 from RPTDosimetryLib.registration.settings import RegistrationSettings
-
-GRID = Grid((24, 26, 32), (5.0, 5.0, 5.0), (-80.0, -60.0, 400.0))
-SHIFT_MM = 10.0  # two voxels
-
-
-def patient(x_mm, scale=1.0):
-    """A body with three hot balls, moved along x."""
-    k, j, i = np.meshgrid(*(np.arange(n) * 5.0 for n in GRID.shape_zyx), indexing="ij")
-    i = i - x_mm
-    body = 1e4 * ((((i - 78) / 52) ** 2 + ((j - 62) / 38) ** 2 + ((k - 58) / 60) ** 2) < 1)
-    for x, y, z, r, hot in ((55, 50, 40, 12, 9e4), (100, 72, 70, 15, 6e4), (75, 66, 95, 10, 8e4)):
-        body = body + hot * np.exp(-((((i - x) ** 2) + (j - y) ** 2 + (k - z) ** 2) / r**2))
-    return Image((scale * body).astype(np.float32), GRID, "Bq/mL")
-
-
-@pytest.fixture
-def moved_study(small_study):
-    """Three time points, the second and third 10 mm and -6 mm aside; a CT at the first."""
-    first, second = small_study.time_points
-    ct = Image(np.where(patient(0).voxels > 0, 40.0, -1000.0).astype(np.float32), GRID, "HU")
-    hours = (4.0, 24.0, 72.0)
-    images = (patient(0), patient(SHIFT_MM, 0.6), patient(-6, 0.3))
-    points = tuple(
-        replace(second, spect=image, time_s=h * 3600.0, acquired=first.acquired, ct=ct if n == 0 else None)
-        for n, (image, h) in enumerate(zip(images, hours, strict=True))
-    )
-    return replace(small_study, time_points=points)
 
 
 def events():

@@ -20,6 +20,7 @@ from RPTDosimetryLib.bridge.runner import Hooks, Runner
 from RPTDosimetryLib.bridge.runner import State as JobState
 from RPTDosimetryLib.bridge.steps import make_steps
 from RPTDosimetryLib.bridge.steps.step import State, Step, Watched
+from RPTDosimetryLib.bridge.words import in_panel_words
 from RPTDosimetryLib.errors import DosimetryError
 
 _MARKS = {State.TODO: "○", State.READY: "●", State.DONE: "✓", State.OUT_OF_DATE: "↻", State.NEEDS_REVIEW: "!"}
@@ -137,7 +138,7 @@ class Panel(VTKObservationMixin):
         told = _("running") if running else _told(state)
         header = self._headers[step.key]
         _retitle(header, f"{number}. {step.title}   {'…' if running else _MARKS[state]} {told}", number)
-        header.toolTip = "\n".join([*step.missing(case), *step.needs_review(case)]) or told
+        header.toolTip = in_panel_words("\n".join([*step.missing(case), *step.needs_review(case)])) or told
 
     def _on_folded(self, step: Step, collapsed: bool) -> None:
         if collapsed:
@@ -312,7 +313,7 @@ class Panel(VTKObservationMixin):
         self._job_text.text = f"{state.text} ({elapsed}{left})"
 
     def _say(self, text: str, error: bool) -> None:
-        self.message.text = text
+        self.message.text = in_panel_words(text)
         self.message.toolTip = ""
         self.message.setVisible(bool(text))
         # A frame in a colour that is readable on light and on dark themes; the words carry the meaning.

@@ -31,6 +31,9 @@ from RPTDosimetryLib.errors import ConfigurationError
 
 _FIGURES: tuple[str, ...] = ("volume_ml", "mass_g", "mean_gy", "d98_gy", "d50_gy", "d2_gy", "gy_per_gbq")
 
+_SSV_MATERIAL = _("Of what the one kernel of ssv is made; choosing it sets its usual density")
+_SSV_DENSITY = _("At which density the kernel of ssv is taken")
+
 
 class DoseStep(Step):
     """Computes the dose by the ticked engines; an engine that is not ticked keeps its older dose while it holds."""
@@ -47,6 +50,7 @@ class DoseStep(Step):
         ui = self.ui
         ui.engines.connect("cellChanged(int,int)", self._on_engine)
         ui.runButton.connect("clicked(bool)", lambda _checked: self.panel.guard(self.run))
+        ui.ssvMaterialBox.connect("activated(int)", self._on_ssv_material)
         ui.shownBox.connect("activated(int)", self._on_shown)
         ui.csvButton.connect("clicked(bool)", lambda _checked: self.panel.guard(self.save_table))
         for slider in (ui.thresholdSlider, ui.opacitySlider):
@@ -82,7 +86,8 @@ class DoseStep(Step):
 
     def settings(self, case: Case) -> Any:
         """What changes a dose; which engines are ticked does not."""
-        return [case.parameters.dose.integrate, case.parameters.dose.msvUnscaled]
+        chosen = case.parameters.dose
+        return [chosen.integrate, chosen.msvUnscaled, chosen.ssvMaterial, chosen.ssvDensity]
 
     def state(self, case: Case) -> State:
         """Ready again when an engine is ticked that has no dose yet."""
@@ -93,6 +98,7 @@ class DoseStep(Step):
 
     def request(self, case: Case) -> Request:
         """Every ticked engine, one after the other, in one background job."""
+        from RPTDosimetryLib.bridge.patient import density_settings_of
         from RPTDosimetryLib.bridge.quantified import calibration_of
         from RPTDosimetryLib.bridge.registered import registered_of
         from RPTDosimetryLib.bridge.volumes_of_interest import vois_of_case
@@ -102,10 +108,16 @@ class DoseStep(Step):
 
         registered = registered_of(case)
         chosen = case.parameters.dose
-        settings = DoseSettings(integrate=chosen.integrate, msv_unscaled=chosen.msvUnscaled)
+        settings = DoseSettings(
+            integrate=chosen.integrate,
+            msv_unscaled=chosen.msvUnscaled,
+            ssv_material=chosen.ssvMaterial,
+            ssv_density_g_per_cm3=chosen.ssvDensity,
+        )
         order = DoseOrder(
             tuple(self.engines(case)),
             settings,
+            density_settings_of(case),
             tia_settings=tia_settings_of(case),
             recovery=calibration_of(case).recovery_curve(),
         )
@@ -193,6 +205,9 @@ class DoseStep(Step):
                 ui.csvEdit.currentPath = case.parameters.dose.tableFile
         finally:
             self._showing = False
+        unused = "" if "ssv" in self.engines(case) else _("Only the engine ssv uses it: tick it first.")
+        for widget, told in ((ui.ssvMaterialBox, _SSV_MATERIAL), (ui.ssvDensityBox, _SSV_DENSITY)):
+            widget.enabled, widget.toolTip = not unused, unused or told
         nuclide = case.parameters.administration.nuclide
         ui.nuclideLabel.text = _("Nuclide: {name}").format(name=nuclide or _("not known: choose it in step Study"))
         busy = _("A step is running: wait for it, or cancel it.") if self.panel.runner.busy else ""
@@ -310,6 +325,13 @@ class DoseStep(Step):
         items = [table.item(n, 0) for n in range(table.rowCount)]
         ticked = [item.text() for item in items if item.checkState() == qt.Qt.Checked]
         self.panel.parameters.dose.engines = ", ".join(ticked)
+
+    def _on_ssv_material(self, _index: int) -> None:
+        """Bound already; its own density is the usual one."""
+        from RPTDosimetryLib.physics.materials import material
+
+        chosen = self.panel.parameters.dose
+        chosen.ssvDensity = material(chosen.ssvMaterial).density_g_per_cm3
 
     def _on_shown(self, index: int) -> None:
         if not self._showing and index >= 0:

@@ -14,9 +14,10 @@ from RPTDosimetryLib.bridge import views
 from RPTDosimetryLib.bridge.case import Case
 from RPTDosimetryLib.bridge.kinetics_nodes import chart_of_voi, figures_of_case, megabecquerel_hours, put_kinetics
 from RPTDosimetryLib.bridge.steps.step import Step
+from RPTDosimetryLib.bridge.words import in_panel_words
 from RPTDosimetryLib.errors import KineticsError
 
-_AUTO = "auto"
+_AUTO, _MADSEN = "auto", "madsen"
 _MODEL, _TIA, _TAIL, _DELTA, _FEW = 1, 2, 3, 4, 5
 _FIELDS = ("mapModel", "weighting", "tail", "start", "tailHalfLifeH", "populationHalfLifeH", "scanTimeH", "bootstrap")
 
@@ -57,6 +58,9 @@ class KineticsStep(Step):
             told.append(_("No volume of interest is drawn yet: do so in step Segmentation."))
         if not case.parameters.administration.nuclide:
             told.append(_("Choose the nuclide in step Study."))
+        models = {case.parameters.kinetics.mapModel, *self.models(case).values()}
+        if _MADSEN in models and not case.parameters.kinetics.populationHalfLifeH:
+            told.append(_("The model madsen needs Population half-life, under More: give it, or choose another model."))
         return told
 
     def needs_review(self, case: Case) -> list[str]:
@@ -192,7 +196,7 @@ class KineticsStep(Step):
                 )
             )
             lines += at.lines(tia, "Warnings")
-        self.ui.detailsLabel.text = "\n".join(lines)
+        self.ui.detailsLabel.text = in_panel_words("\n".join(lines))
         self.ui.detailsLabel.setVisible(bool(lines))
 
     # slots --------------------------------------------------------------------------------------------------------

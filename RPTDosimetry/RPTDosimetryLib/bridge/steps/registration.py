@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import ctk
 import qt
 import slicer
 from slicer.i18n import tr as _
@@ -15,9 +16,16 @@ from RPTDosimetryLib.bridge import views
 from RPTDosimetryLib.bridge.alignment_view import nudge_time_point, show_aligned, show_handles
 from RPTDosimetryLib.bridge.case import Case, fingerprint
 from RPTDosimetryLib.bridge.quantified import activity_check_of, activity_nodes, ct_node_of, quantified_of
+from RPTDosimetryLib.bridge.registration_choices import (
+    files_told,
+    lacking_files,
+    registration_settings,
+    why_no_elastix,
+)
 from RPTDosimetryLib.bridge.steps.step import State, Step, Watched
 from RPTDosimetryLib.bridge.time_points import time_s_of
 from RPTDosimetryLib.bridge.transforms import figures_of, matrix_of
+from RPTDosimetryLib.bridge.words import in_panel_words
 from RPTDosimetryLib.errors import RegistrationError
 from RPTDosimetryLib.units import S_PER_H
 
@@ -59,6 +67,8 @@ class RegistrationStep(Step):
         for box in (ui.lookBox, ui.underBox):
             box.connect("activated(int)", lambda _index: self.panel.guard(self._show_chosen))
         ui.blendSlider.connect("valueChanged(double)", self._on_blend)
+        ui.transformsEdit.filters = ctk.ctkPathLineEdit.Dirs
+        ui.transformsEdit.connect("currentPathChanged(QString)", self._on_transforms)
         for name, way in _SHIFTS.items():
             self._connect_nudge(f"shift{name}", way, (0, 0, 0))
         for name, way in _TURNS.items():
@@ -83,6 +93,10 @@ class RegistrationStep(Step):
         chosen = case.parameters.registration
         if chosen.reference > len(nodes):
             told.append(_("There is no time point {n} to be the reference.").format(n=chosen.reference))
+        if chosen.transforms.strip():
+            return [*told, *lacking_files(chosen.transforms)]
+        if chosen.engine == "elastix" and chosen.method != "none":
+            told += [why for why in [why_no_elastix()] if why]
         if chosen.through == "ct" and chosen.method != "none":
             without = [n for n, node in enumerate(nodes, start=1) if ct_node_of(case, _number(node)) is None]
             if without:
@@ -91,9 +105,12 @@ class RegistrationStep(Step):
         return told
 
     def settings(self, case: Case) -> Any:
-        """What the search is told."""
+        """What the search is told, or the files that stand in its place."""
         told = case.parameters.registration
-        return [told.method, told.through, told.reference, told.knotsMm if told.method == "bspline" else None]
+        if told.transforms.strip():
+            return [files_told(told.transforms), told.reference]
+        knots = told.knotsMm if told.method == "bspline" else None
+        return [told.method, told.through, told.reference, knots, told.engine]
 
     def request(self, case: Case) -> Request:
         """Align every time point."""
@@ -237,11 +254,26 @@ class RegistrationStep(Step):
             (ui.acceptAllButton, _("Accept every time point that is still to be decided on")),
         ):
             self._enable(button, nothing or first, told)
-        ui.knotsBox.enabled = case.parameters.registration.method == "bspline"
+        self._show_search(case)
         seen = case.node(at.SEEN)
         notes = () if seen is None else at.lines(seen, "Notes")
-        ui.notesLabel.text = "\n".join(notes)
+        ui.notesLabel.text = in_panel_words("\n".join(notes))
         ui.notesLabel.setVisible(bool(notes))
+
+    def _show_search(self, case: Case) -> None:
+        """Which choices of the search count, and why the others do not."""
+        ui, told = self.ui, case.parameters.registration
+        if ui.transformsEdit.currentPath != told.transforms:
+            ui.transformsEdit.currentPath = told.transforms
+        given = _("The transforms come from files: empty that field to search.") if told.transforms.strip() else ""
+        bends = "" if told.method == "bspline" else _("Only the method bspline has knots.")
+        for box, reason, otherwise in (
+            (ui.methodBox, given, _METHOD),
+            (ui.throughBox, given, _THROUGH),
+            (ui.engineBox, given or ("" if told.engine == "elastix" else why_no_elastix()), _ENGINE),
+            (ui.knotsBox, given or bends, _KNOTS),
+        ):
+            self._enable(box, reason, otherwise)
 
     @staticmethod
     def _enable(button: Any, reason: str, otherwise: str) -> None:
@@ -265,7 +297,9 @@ class RegistrationStep(Step):
             for column, text in enumerate(cells):
                 item = qt.QTableWidgetItem(text)
                 item.setFlags(qt.Qt.ItemIsSelectable | qt.Qt.ItemIsEnabled)
-                item.setToolTip("\n".join([*([] if why else [_figures(figures)]), *_who(case, number), *warnings]))
+                item.setToolTip(
+                    in_panel_words("\n".join([*([] if why else [_figures(figures)]), *_who(case, number), *warnings]))
+                )
                 if warnings:
                     item.setForeground(qt.QBrush(qt.QColor(*_WARNING_COLOUR)))
                 table.setItem(row, column, item)
@@ -301,6 +335,10 @@ class RegistrationStep(Step):
         if not self._showing and told.look == "fused" and self.panel.case.node(at.SEEN) is not None:
             views.set_blend(value)
 
+    def _on_transforms(self, folder: str) -> None:
+        if self.panel.parameters.registration.transforms != folder:
+            self.panel.parameters.registration.transforms = folder
+
     def _on_transform(self, _caller: Any = None, _event: Any = None) -> None:
         self.panel.refresh_soon()
 
@@ -310,17 +348,10 @@ _REJECTED = _(
 )
 
 
-def registration_settings(case: Case) -> Any:
-    """RegistrationSettings from the panel."""
-    from RPTDosimetryLib.registration.settings import RegistrationSettings
-
-    told = case.parameters.registration
-    return RegistrationSettings(
-        method=told.method,
-        through=told.through,
-        reference=told.reference or None,
-        bspline_spacing_mm=told.knotsMm,
-    )
+_METHOD = _("rigid (shift and turn), affine, bspline (bends smoothly), or none: already aligned")
+_THROUGH = _("Which images are compared: the SPECT, or the CTs of both time points")
+_ENGINE = _("Who searches: SimpleITK, or elastix (Klein et al. 2010)")
+_KNOTS = _("Distance between the knots of bspline; closer ones bend within less")
 
 
 def _number(node: Any) -> int:

@@ -15,6 +15,7 @@ from RPTDosimetryLib.bridge import lesions, views
 from RPTDosimetryLib.bridge import volumes_of_interest as vois
 from RPTDosimetryLib.bridge.case import Case, fingerprint
 from RPTDosimetryLib.bridge.other_segmentations import same_geometry, take_over
+from RPTDosimetryLib.bridge.patient import density_settings_of, put_patient
 from RPTDosimetryLib.bridge.registered import reference_number, registered_numbers, registered_of
 from RPTDosimetryLib.bridge.steps.step import Step, Watched
 from RPTDosimetryLib.bridge.steps.volume_table import show_table
@@ -104,6 +105,10 @@ class SegmentationStep(Step):
         if case.parameters.segmentation.organs.name == "totalsegmentator":
             why_not = why_no_total_segmentator(case)
             told += [why_not] if why_not else []
+        try:
+            density_settings_of(case)
+        except DosimetryError as error:
+            told.append(str(error))
         count, chosen = len(case.time_points()), case.parameters.segmentation.structuresFrom
         if chosen > count:
             told.append(
@@ -118,7 +123,8 @@ class SegmentationStep(Step):
     def settings(self, case: Case) -> Any:
         """What is drawn; the rules come later (vois.vois_of_case) and need no new drawing."""
         chosen = case.parameters.segmentation
-        return [chosen.organs.name, chosen.fast, chosen.structuresFrom, chosen.exclude, chosen.body]
+        drawn = [chosen.organs.name, chosen.fast, chosen.structuresFrom, chosen.exclude, chosen.body]
+        return [*drawn, chosen.huCurve.split(), chosen.outsideCt.name]
 
     def outputs_fingerprint(self, case: Case) -> str:
         """The volumes as they are now, edits and rules included."""
@@ -137,12 +143,12 @@ class SegmentationStep(Step):
             organs=chosen.organs.name,
             total_segmentator=TotalSegmentatorSettings(fast=chosen.fast),
         )
-        return Request("draw_volumes", (registered_of(case), settings))
+        return Request("draw_volumes", (registered_of(case), settings, density_settings_of(case)))
 
     def take(self, case: Case, result: Any) -> list[Any]:
         """Volumes into the segmentation, beside what people drew; density and media into the scene."""
         patient, drawn = result
-        nodes = vois.put_patient(case, patient)
+        nodes = put_patient(case, patient)
         node, said = vois.replace_made(case, drawn, patient.density.grid)
         if self.panel is not None:
             self._show(case)

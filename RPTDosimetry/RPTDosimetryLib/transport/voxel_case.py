@@ -27,6 +27,7 @@ DENSEST: Final = 25.0
 class VoxelCase:
     """What is irradiated: Ã [Bq·s per voxel], density [g/cm³] and medium (index into materials), all (z, y, x).
 
+    fold: that many voxels along each axis are scored as one, as where density is known on a finer grid than activity.
     Raises TransportError for maps that cannot be: another shape than the grid, NaN, negative Ã, Ã of zero everywhere or
     in voxels without matter, densities outside 0 to 25 g/cm³, media that are not among the materials.
     """
@@ -36,6 +37,7 @@ class VoxelCase:
     medium: NDArray[Any]
     materials: Sequence[Material]
     grid: Grid
+    fold: int = 1
 
     def __post_init__(self) -> None:
         for name in ("tia_bq_s", "density_g_per_cm3", "medium"):
@@ -53,6 +55,8 @@ class VoxelCase:
             )
         if self.medium.max() >= len(self.materials) or self.medium.min() < 0:
             raise TransportError(f"Medium indices must lie between 0 and {len(self.materials) - 1}.")
+        if self.fold < 1 or any(n % self.fold for n in self.grid.shape_zyx):
+            raise TransportError(f"{self.grid.shape_zyx} voxels cannot be scored in blocks of {self.fold}³.")
 
     @property
     def decays(self) -> float:
@@ -60,13 +64,31 @@ class VoxelCase:
         return float(self.tia_bq_s.sum(dtype=np.float64))
 
     @property
+    def scored_shape(self) -> tuple[int, int, int]:
+        """Voxels of the dose map."""
+        nz, ny, nx = self.grid.shape_zyx
+        return nz // self.fold, ny // self.fold, nx // self.fold
+
+    @property
+    def scored_volume_ml(self) -> float:
+        """Volume of a scored voxel."""
+        return self.grid.voxel_volume_ml * self.fold**3
+
+    @property
     def mass_kg(self) -> NDArray[np.float64]:
-        """Mass of each voxel (z, y, x)."""
-        return self.density_g_per_cm3.astype(np.float64) * (self.grid.voxel_volume_ml * KG_PER_G)
+        """Mass of each scored voxel (z, y, x)."""
+        return self.folded(self.density_g_per_cm3) * (self.grid.voxel_volume_ml * KG_PER_G)
+
+    def folded(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        """Sums over the voxels that are scored as one."""
+        (nz, ny, nx), n = self.scored_shape, self.fold
+        return values.astype(np.float64).reshape(nz, n, ny, n, nx, n).sum(axis=(1, 3, 5))
 
     def digest(self) -> str:
         """SHA-256 over all maps, the grid and the materials: two cases with the same are one."""
-        digest = hashlib.sha256(repr((self.grid, [(m.name, m.mass_fractions) for m in self.materials])).encode())
+        digest = hashlib.sha256(
+            repr((self.grid, self.fold, [(m.name, m.mass_fractions) for m in self.materials])).encode()
+        )
         for array, kind in (
             (self.tia_bq_s, np.float32), (self.density_g_per_cm3, np.float32), (self.medium, np.uint8)
         ):  # fmt: skip
@@ -100,3 +122,12 @@ def voxel_source(case: VoxelCase, flattening: float = 0.0) -> Source:
     chance /= chance.sum()
     cumulative = np.cumsum(chance)
     return Source(voxels, cumulative / cumulative[-1], decays / chance)
+
+
+def folded_score(score: NDArray[np.float64], case: VoxelCase) -> NDArray[np.float64]:
+    """A score (part, cell) of the grid as one of the scored voxels; the first is emptied."""
+    shape = (score.shape[0], *case.grid.shape_zyx)
+    blocks = [case.folded(part) for part in score[:, :-1].reshape(shape)]
+    folded = np.concatenate([np.reshape(blocks, (score.shape[0], -1)), score[:, -1:]], axis=1)
+    score[:] = 0.0
+    return folded

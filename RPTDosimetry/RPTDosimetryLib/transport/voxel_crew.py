@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from threading import Event, Lock, Thread
 
-import numpy as np
-from numpy.typing import NDArray
+from RPTDosimetryLib.transport.voxel_batch import BatchWorker
 
-from RPTDosimetryLib.transport.voxel_batch import BatchPlan, BatchWorker
-from RPTDosimetryLib.transport.voxel_tally import VoxelTally
+AddBatch = Callable[[int, BatchWorker, tuple[float, float]], None]
 
 
 class Crew:
     """Threads that take batches from one list; the transport runs outside the interpreter's lock.
 
-    lock: held while the tally changes.
+    add: called with the number of a batch, its worker and what it booked, by one thread at a time; lock: held then.
     """
 
     def __init__(
         self,
         workers: Iterable[BatchWorker],
         batches: Iterable[int],
-        tally: VoxelTally,
-        plan: BatchPlan,
-        regions: Mapping[str, NDArray[np.int64]],
+        add: AddBatch,
     ) -> None:
         self.lock = Lock()
         self._waiting = iter(batches)
-        self._tally, self._plan, self._regions = tally, plan, regions
+        self._add = add
         self._stopped = Event()
         self._failures: list[Exception] = []
         self._threads = [Thread(target=self._work, args=(worker,), daemon=True) for worker in workers]
@@ -67,7 +63,7 @@ class Crew:
                 if booked is None:
                     return
                 with self.lock:
-                    self._tally.add_batch(batch, worker.score, self._plan.scale, booked, self._regions)
+                    self._add(batch, worker, booked)
         except Exception as error:  # handed to the thread that waits
             self._failures.append(error)
             self._stopped.set()

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from RPTDosimetryLib.transport.electron_transport import GAS_DENSITY
 from RPTDosimetryLib.transport.voxel_case import VoxelCase
 from RPTDosimetryLib.transport.voxel_settings import ErrorTarget
 from RPTDosimetryLib.transport.voxel_tally import RegionSums, VoxelTally
-from RPTDosimetryLib.units import J_PER_KEV
+from RPTDosimetryLib.units import J_PER_KEV, KG_PER_G
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class VoxelDose:
 
     emitted_j, escaped_j: energy that Ã sets free, and what left the grid. simulated_j: energy of the particles that
     were drawn, emitted_j within statistics; balance: (absorbed + escaped)/simulated − 1, how exactly it was kept.
-    decays, batches: how much was simulated.
+    decays, batches: how much was simulated. tissue: voxels that are not gas, which alone count in the error of voxels.
     """
 
     electron_gy: NDArray[np.float32]
@@ -50,6 +51,7 @@ class VoxelDose:
     balance: float
     decays: float
     batches: int
+    tissue: NDArray[np.bool_]
     regions: Mapping[str, RegionDose] = field(default_factory=dict)
 
     @property
@@ -74,11 +76,11 @@ def dose_of(case: VoxelCase, tally: VoxelTally, scale: Scale, regions: Mapping[s
 
     s²(mean) = (Σ x²/n − (Σ x/n)²)/(n − 1), x the energy of one batch; below two batches it is infinite.
     """
-    count, shape = len(tally.batches), case.grid.shape_zyx
+    count, shape = len(tally.batches), case.scored_shape
     mass_kg = case.mass_kg.ravel()
     joule = tally.quantum_kev * J_PER_KEV * case.decays / scale.batch_decays  # of one quantum in one batch
     per_mass = np.divide(joule, mass_kg, out=np.zeros_like(mass_kg), where=mass_kg > 0)
-    at_source_j = case.tia_bq_s.ravel().astype(np.float64) * (scale.at_once_kev * J_PER_KEV)
+    at_source_j = case.folded(case.tia_bq_s).ravel() * (scale.at_once_kev * J_PER_KEV)
     at_source = np.divide(at_source_j, mass_kg, out=np.zeros_like(mass_kg), where=mass_kg > 0)
     electron = tally.electron[:-1] / max(count, 1) * per_mass + at_source
     photon = tally.photon[:-1] / max(count, 1) * per_mass
@@ -102,6 +104,7 @@ def dose_of(case: VoxelCase, tally: VoxelTally, scale: Scale, regions: Mapping[s
         balance=absorbed / booked - 1 if booked else 0.0,
         decays=count * scale.batch_decays,
         batches=count,
+        tissue=(mass_kg / KG_PER_G >= GAS_DENSITY * case.scored_volume_ml).reshape(shape),
         regions=means,
     )
 
@@ -146,6 +149,6 @@ def error_reached(dose: VoxelDose, target: ErrorTarget) -> float:
     """The relative error that a target speaks of: the worst of its regions, or the RMS over its voxels."""
     if target.regions:
         return max(dose.regions[name].relative_error for name in target.regions)
-    total = dose.total_gy
+    total = np.where(dose.tissue, dose.total_gy, 0.0)
     counted = total >= target.floor * total.max()
     return float(np.sqrt(np.mean((dose.standard_error_gy[counted] / total[counted]).astype(np.float64) ** 2)))

@@ -28,8 +28,8 @@ from RPTDosimetryLib.transport.multiple_scattering import scattering_table
 from RPTDosimetryLib.transport.point_kernel import PHYSICS_VERSION
 from RPTDosimetryLib.transport.transport_tables import electron_tables, photon_tables
 from RPTDosimetryLib.transport.voxel_batch import BatchPlan, BatchWorker, Beam, CoreWorker
-from RPTDosimetryLib.transport.voxel_case import VoxelCase, voxel_scene, voxel_source
-from RPTDosimetryLib.transport.voxel_crew import Crew, cores
+from RPTDosimetryLib.transport.voxel_case import VoxelCase, folded_score, voxel_scene, voxel_source
+from RPTDosimetryLib.transport.voxel_crew import AddBatch, Crew, cores
 from RPTDosimetryLib.transport.voxel_dose import Scale, VoxelDose, dose_of, error_reached
 from RPTDosimetryLib.transport.voxel_histories import Source, Tables
 from RPTDosimetryLib.transport.voxel_settings import FEWEST_BATCHES, VoxelRunSettings
@@ -94,7 +94,7 @@ class VoxelMonteCarlo:
     def empty(self) -> VoxelTally:
         """A tally without batches."""
         batch_kev = self._scale.emitted_kev * self._scale.batch_decays
-        return empty_tally(self._key, self._plan.tables.scene.n_cells + 1, batch_kev, list(self._regions))
+        return empty_tally(self._key, math.prod(self._case.scored_shape) + 1, batch_kev, list(self._regions))
 
     def share(self, batches: Iterable[int], progress: Progress = silent, cancelled: Cancelled = never) -> VoxelTally:
         """A tally of these batches. Raises CancelledError."""
@@ -152,7 +152,7 @@ class VoxelMonteCarlo:
     def _add(self, tally: VoxelTally, batches: Iterable[int], look: Callable[[], None], cancelled: Cancelled) -> None:
         """Do the batches that the tally lacks, on all cores or the device, looking at them meanwhile."""
         missing = [batch for batch in batches if batch not in tally.batches]
-        crew = Crew(self._workers(len(missing)), missing, tally, self._plan, self._regions)
+        crew = Crew(self._workers(len(missing)), missing, self._adding_to(tally))
         crew.start()
         while crew.busy():
             if cancelled():
@@ -165,6 +165,15 @@ class VoxelMonteCarlo:
                 look()
             time.sleep(LOOK_S)
         crew.finish()
+
+    def _adding_to(self, tally: VoxelTally) -> AddBatch:
+        """How a finished batch gets into the tally."""
+
+        def add(batch: int, worker: BatchWorker, booked_kev: tuple[float, float]) -> None:
+            score = worker.score if self._case.fold == 1 else folded_score(worker.score, self._case)
+            tally.add_batch(batch, score, self._plan.scale, booked_kev, self._regions)
+
+        return add
 
     def _workers(self, batches: int) -> list[BatchWorker]:
         if self._settings.device == "cuda":
@@ -198,9 +207,9 @@ def _tables(case: VoxelCase, settings: VoxelRunSettings) -> Tables:
 
 def _cells(name: str, mask: NDArray[np.bool_], case: VoxelCase) -> NDArray[np.int64]:
     """Flat indices of a region's voxels that hold matter."""
-    if mask.shape != case.grid.shape_zyx:
-        raise TransportError(f"The region {name!r} has {mask.shape} voxels, the grid {case.grid.shape_zyx}.")
-    cells = np.flatnonzero(mask.ravel() & (case.density_g_per_cm3.ravel() > 0))
+    if mask.shape != case.scored_shape:
+        raise TransportError(f"The region {name!r} has {mask.shape} voxels, the dose map {case.scored_shape}.")
+    cells = np.flatnonzero(mask.ravel() & (case.mass_kg.ravel() > 0))
     if cells.size == 0:
         raise TransportError(f"The region {name!r} has no voxel with matter: it has no mean dose.")
     return cells.astype(np.int64)

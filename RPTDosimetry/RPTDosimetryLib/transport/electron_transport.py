@@ -30,16 +30,8 @@ from RPTDosimetryLib.transport.particle_moves import (
 from RPTDosimetryLib.transport.particle_stack import ELECTRON_KIND, PHOTON_KIND, Particle, push
 from RPTDosimetryLib.transport.random_numbers import uniform
 from RPTDosimetryLib.transport.scoring import book
-from RPTDosimetryLib.transport.transport_tables import (
-    BREMS,
-    CSDA,
-    ENERGY,
-    K1,
-    MOLLER,
-    NODES_PER_E_FOLD,
-    PATH,
-    SCREENING,
-)
+from RPTDosimetryLib.transport.transport_physics import NODES_PER_E_FOLD
+from RPTDosimetryLib.transport.transport_tables import BREMS, CSDA, ENERGY, K1, MOLLER, PATH, SCREENING
 
 #: Below it, in gas, a step may be longer than half a voxel [g/cm³].
 GAS_DENSITY: Final = 0.05

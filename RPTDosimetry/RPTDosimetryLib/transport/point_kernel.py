@@ -21,7 +21,8 @@ from RPTDosimetryLib.transport.multiple_scattering import scattering_table
 from RPTDosimetryLib.transport.particle_moves import BREMSSTRAHLUNG, ELECTRON, N_PARTS, PHOTON, SHELLS, Scene
 from RPTDosimetryLib.transport.particle_stack import ELECTRON_KIND, PHOTON_KIND
 from RPTDosimetryLib.transport.point_histories import room_for_histories, run_point_source
-from RPTDosimetryLib.transport.transport_tables import TransportPhysics, electron_tables, photon_tables
+from RPTDosimetryLib.transport.transport_physics import TransportPhysics
+from RPTDosimetryLib.transport.transport_tables import electron_tables, photon_tables
 
 #: Raise it whenever the simulation would give other numbers: shipped and cached kernels of another version are unused.
 PHYSICS_VERSION: Final = 3

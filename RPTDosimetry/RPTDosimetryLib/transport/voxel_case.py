@@ -111,15 +111,15 @@ def voxel_scene(case: VoxelCase, photons: PhotonTables) -> Scene:
 
 
 def voxel_source(case: VoxelCase, flattening: float = 0.0) -> Source:
-    """Histories over voxels ∝ Ã^(1 − flattening), each with the weight that makes up for it.
+    """Histories over voxels: of a share ``flattening`` each active voxel gets as many, the rest follow Ã; a history
+    weighs its voxel's share of the decays over its share of the histories.
 
-    0 is the activity itself; 1 gives every active voxel as many histories, so that cold ones gain and hot ones lose.
+    So cold voxels gain and hot ones lose no more than that share; weights stay below 1/(1 − flattening).
     """
     tia = case.tia_bq_s.ravel().astype(np.float64)
     voxels = np.flatnonzero(tia > 0)
     decays = tia[voxels] / tia.sum()
-    chance = decays ** (1.0 - flattening)
-    chance /= chance.sum()
+    chance = (1.0 - flattening) * decays + flattening / voxels.size
     cumulative = np.cumsum(chance)
     return Source(voxels, cumulative / cumulative[-1], decays / chance)
 

@@ -105,34 +105,40 @@ class VoxelMonteCarlo:
 
     def dose(self, tally: VoxelTally) -> VoxelDose:
         """Dose of the batches so far. Raises TransportError for the tally of another run."""
-        if tally.key != self._key:
-            raise TransportError(
-                "This checkpoint belongs to another case, nuclide, seed or setting of the Monte Carlo (or to another "
-                "version of it): give the input it was made with, or name another file."
-            )
+        self._require_own(tally)
         return dose_of(self._case, tally, self._scale, self._regions)
 
     def to_the_end(self, keeping: Keeping, progress: Progress, cancelled: Cancelled) -> VoxelDose:
         """All batches, or as many as the target takes."""
         tally = self._begun(keeping)
-        dose = self.dose(tally)
         watch = Watch(tally, self.dose, self._settings, keeping, progress)
         try:
             for count in self._rounds(tally):
                 self._add(tally, range(count), watch.look, cancelled)
-                dose = self.dose(tally)
-                if self._reached(dose):
+                if self._reached(tally):
                     break
+        except CancelledError as stopped:
+            raise CancelledError(f"{stopped} {keeping.told()}") from stopped
         finally:
             watch.keep()
-        progress(1.0, f"Monte Carlo: {dose.decays:.3g} decays")
-        return dose
+        progress(1.0, "Monte Carlo done")
+        return self.dose(tally)
 
     def _begun(self, keeping: Keeping) -> VoxelTally:
-        """The checkpoint where there is one."""
-        if keeping.checkpoint is not None and keeping.checkpoint.exists():
-            return VoxelTally.load(keeping.checkpoint)
-        return self.empty()
+        """The checkpoint where there is one. A place that cannot be written is found out now, not after the work."""
+        path = keeping.checkpoint
+        tally = VoxelTally.load(path) if path is not None and path.exists() else self.empty()
+        self._require_own(tally)
+        if path is not None:
+            tally.save(path)
+        return tally
+
+    def _require_own(self, tally: VoxelTally) -> None:
+        if tally.key != self._key:
+            raise TransportError(
+                "This checkpoint belongs to another case, nuclide, seed or setting of the Monte Carlo (or to another "
+                "version of it): give the input it was made with, or name another file."
+            )
 
     def _rounds(self, tally: VoxelTally) -> Iterable[int]:
         """Numbers of batches at which the error is looked at: from the errors there alone, so always the same."""
@@ -145,25 +151,29 @@ class VoxelMonteCarlo:
             count = int(min(max(math.ceil(min(needed, ROUND_GROWTH * count)), count + 1), most))
             yield count
 
-    def _reached(self, dose: VoxelDose) -> bool:
+    def _reached(self, tally: VoxelTally) -> bool:
         target = self._settings.target
-        return target is not None and error_reached(dose, target) <= target.relative_error
+        return target is not None and error_reached(self.dose(tally), target) <= target.relative_error
 
     def _add(self, tally: VoxelTally, batches: Iterable[int], look: Callable[[], None], cancelled: Cancelled) -> None:
         """Do the batches that the tally lacks, on all cores or the device, looking at them meanwhile."""
         missing = [batch for batch in batches if batch not in tally.batches]
         crew = Crew(self._workers(len(missing)), missing, self._adding_to(tally))
         crew.start()
-        while crew.busy():
-            if cancelled():
-                crew.stop()
-                raise CancelledError(
-                    f"The Monte Carlo run was stopped after {len(tally.batches)} whole batches of "
-                    f"{self._scale.batch_decays:g} decays."
-                )
-            with crew.lock:
-                look()
-            time.sleep(LOOK_S)
+        try:
+            while crew.busy():
+                if cancelled():
+                    raise KeyboardInterrupt
+                with crew.lock:
+                    look()
+                time.sleep(LOOK_S)
+        except KeyboardInterrupt as stopped:
+            raise CancelledError(
+                f"The Monte Carlo run was stopped after {len(tally.batches)} whole batches of "
+                f"{self._scale.batch_decays:g} decays."
+            ) from stopped
+        finally:
+            crew.stop()
         crew.finish()
 
     def _adding_to(self, tally: VoxelTally) -> AddBatch:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from RPTDosimetryLib.errors import TransportError
-from RPTDosimetryLib.transport.transport_tables import TransportPhysics
+from RPTDosimetryLib.transport.transport_physics import TransportPhysics
 
 #: Fewer batches than this say too little of an error: its own error is 1/√(2(n − 1)), 16 % here.
 FEWEST_BATCHES: Final = 20
@@ -43,7 +43,8 @@ class ErrorTarget:
 @dataclass(frozen=True)
 class VoxelRunSettings:
     """decays: how many are simulated, or at most with a target. photon_share: photon histories per electron history,
-    relative to what a decay emits. flattening: see voxel_source; photons always follow the activity.
+    relative to what a decay emits. flattening: share of the electron histories that is spread evenly over the active
+    voxels, with weights (voxel_source); photons always follow the activity.
 
     batch_decays: decays of a batch; None chooses. The result depends on all of these and the seed, and on neither the
     number of threads nor how the batches were shared out.
@@ -59,9 +60,9 @@ class VoxelRunSettings:
     physics: TransportPhysics = field(default=VOXEL_PHYSICS)
 
     def __post_init__(self) -> None:
-        if not 1e3 <= self.decays <= 1e13 or not 0 < self.photon_share <= 4 or not 0 <= self.flattening <= 1:
+        if not 1e3 <= self.decays <= 1e13 or not 0 < self.photon_share <= 4 or not 0 <= self.flattening <= 0.9:
             raise TransportError(
-                "A voxel run needs 1e3 to 1e13 decays, a photon share above 0 up to 4 and a flattening from 0 to 1: "
+                "A voxel run needs 1e3 to 1e13 decays, a photon share above 0 up to 4 and a flattening from 0 to 0.9: "
                 f"got {self.decays:g}, {self.photon_share:g} and {self.flattening:g}."
             )
         if not 0 <= self.seed < 2**31:

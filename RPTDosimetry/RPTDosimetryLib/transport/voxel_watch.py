@@ -32,6 +32,12 @@ class Keeping:
     checkpoint_s: float = 60.0
     interim_s: float = 10.0
 
+    def told(self) -> str:
+        """What a stopped run leaves."""
+        if self.checkpoint is None:
+            return "Nothing was written."
+        return f"They are kept in {self.checkpoint}: the same command goes on from there."
+
 
 class Watch:
     """One that looks at a tally from time to time; dose_of: its dose."""

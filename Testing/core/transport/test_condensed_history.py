@@ -13,13 +13,13 @@ from RPTDosimetryLib.transport.particle_stack import ELECTRON_KIND
 from RPTDosimetryLib.transport.point_histories import room_for_histories, run_point_source
 from RPTDosimetryLib.transport.point_kernel import N_SHELLS, shell_edges_mm, uniform_scene
 from RPTDosimetryLib.transport.random_numbers import start_history, uniform
+from RPTDosimetryLib.transport.transport_physics import TransportPhysics
 from RPTDosimetryLib.transport.transport_tables import (
     BREMS,
     ENERGY,
     K1,
     MOLLER,
     PATH,
-    TransportPhysics,
     electron_tables,
     photon_tables,
 )

@@ -19,7 +19,8 @@ from RPTDosimetryLib.transport.point_kernel import (
     simulate_point_kernel,
     uniform_scene,
 )
-from RPTDosimetryLib.transport.transport_tables import TransportPhysics, electron_tables, photon_tables
+from RPTDosimetryLib.transport.transport_physics import TransportPhysics
+from RPTDosimetryLib.transport.transport_tables import electron_tables, photon_tables
 
 SMALL = PointKernelSettings(electron_histories=8_000, photon_histories=8_000, batches=4)
 

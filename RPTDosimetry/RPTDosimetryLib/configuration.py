@@ -69,11 +69,11 @@ def settings_from(table: dict[str, Any], where: str) -> RunSettings:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise ConfigurationError(f"{where}: {key} = {first['input']!r}: {first['msg']}.") from error
-    _require_names(settings, where)
+    require_names(settings, where)
     return settings
 
 
-def _require_names(settings: RunSettings, where: str) -> None:
+def require_names(settings: RunSettings, where: str) -> None:
     """Engine, models and media exist: known before an image is read."""
     choices = {
         "dose.engine": (settings.dose.engine, engine_names()),

@@ -24,7 +24,9 @@ from RPTDosimetryLib.report.results import RunResults
 from RPTDosimetryLib.study.image_files import read_image
 from RPTDosimetryLib.study.read_ct import read_ct
 from RPTDosimetryLib.text import aligned
-from RPTDosimetryLib.transport.voxel_run import VoxelCase, VoxelRunSettings, simulate_voxels
+from RPTDosimetryLib.transport.voxel_case import VoxelCase
+from RPTDosimetryLib.transport.voxel_run import simulate_voxels
+from RPTDosimetryLib.transport.voxel_settings import VoxelRunSettings
 from RPTDosimetryLib.virtual_patient.demo_study import DemoTruth, write_demo_study
 
 #: Stands beside a study that the demo wrote, with the truth; only such a study is ever replaced.

@@ -14,7 +14,7 @@ from RPTDosimetryLib.calibration.consistency import require_consistent_activity
 from RPTDosimetryLib.calibration.settings import CalibrationSettings, with_camera
 from RPTDosimetryLib.configuration import RunSettings
 from RPTDosimetryLib.dose.dose_rate import dose_rates, integrate_dose_rate
-from RPTDosimetryLib.dose.engine import compute_dose, scheme_of
+from RPTDosimetryLib.dose.engine import compute_dose, media_wanted
 from RPTDosimetryLib.evaluation.organ_table import organ_doses
 from RPTDosimetryLib.files import require_folder, whole_folder
 from RPTDosimetryLib.physics.nuclides import nuclide
@@ -95,13 +95,13 @@ def compute(folder: Path, settings: RunSettings, progress: Progress = silent, ca
     study, name = quantified.study, quantified.nuclide
     checks = require_consistent_activity(study, quantified.lambda_phys_per_s)
     registered = register(study, settings.registration, part_of(progress, 0.15, 0.45), cancelled)
-    patient = patient_map_of(registered, settings.density, scheme_of(settings.dose.engine))
+    patient = patient_map_of(registered, settings.density, *media_wanted(settings.dose))
     vois = delineate(registered, patient, settings.vois, part_of(progress, 0.45, 0.5), cancelled)
     series = series_of(registered, name, quantified.lambda_phys_per_s)
     curves, fits = voi_curves(series, vois), fit_vois(series, vois, settings.tia)
     tia = integrate(series, vois, settings.tia, part_of(progress, 0.55, 0.65), cancelled)
     if settings.dose.integrate == "activity":
-        dose = compute_dose(tia, patient, name, settings.dose, part_of(progress, 0.65, 0.9), cancelled)
+        dose = compute_dose(tia, patient, name, settings.dose, part_of(progress, 0.65, 0.9), cancelled, vois)
     else:
         rates = dose_rates(series, patient, settings.dose, part_of(progress, 0.65, 0.8), cancelled)
         dose = integrate_dose_rate(rates, vois, settings.tia, part_of(progress, 0.8, 0.9), cancelled)

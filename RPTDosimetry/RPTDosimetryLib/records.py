@@ -303,7 +303,8 @@ class PatientMap:
 
     medium: index into the scheme's media (0 = air: no dose). source says where the density comes from (CT curve, given
     map, or assumed), and is printed with every result. media: the physics.media.MediaScheme itself where it is not one
-    of the named ones (a file of the user); None stands for the named one.
+    of the named ones (a file of the user); None stands for the named one. fine: the same patient on a whole number of
+    voxels in each voxel of this one, where an engine wants it (Grid.refined).
     """
 
     density: Image  # g/cm3
@@ -312,17 +313,21 @@ class PatientMap:
     source: str
     warnings: tuple[str, ...] = ()
     media: Any = None
+    fine: PatientMap | None = None
 
 
 @dataclass(frozen=True)
 class DoseMap:
-    """Absorbed dose [Gy] per voxel with what made it. standard_error is Monte Carlo's own, 1 σ [Gy]."""
+    """Absorbed dose [Gy] per voxel with what made it. standard_error is Monte Carlo's own, 1 σ [Gy]; region_errors_gy
+    that of the mean doses of volumes, by name, with the covariance of their voxels.
+    """
 
     image: Image
     engine: str
     method: str  # one line: kernels, density rule, reach
     nuclide: str
     standard_error: Image | None = None
+    region_errors_gy: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
 

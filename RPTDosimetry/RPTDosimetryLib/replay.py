@@ -12,7 +12,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final
 
-from RPTDosimetryLib.configuration import settings_from
+from RPTDosimetryLib.configuration import RunSettings, settings_from
 from RPTDosimetryLib.errors import ReplayError
 from RPTDosimetryLib.pipeline import run
 from RPTDosimetryLib.records import Cancelled, Progress, never, silent
@@ -112,12 +112,15 @@ def replay(
     folder = _study_folder(told, study, path)
     if out is not None and out.resolve() == path.parent.resolve():
         raise ReplayError(f"{out} holds the results of the run itself: choose another folder for the repetition.")
-    settings = settings_from(told["settings"], str(path))
+    settings = _computed_anew(settings_from(told["settings"], str(path)))
     before = Replay(
         folder,
         inputs=(*_different_inputs(told, folder), *_different_setting_files(told)),
         versions=(*_different_versions(told), *_different_tables(told)),
-        settings=(*_edited_sections(told), *_differences(told["settings"], as_json(settings))),
+        settings=(
+            *_edited_sections(told),
+            *_differences(told["settings"], as_json(settings_from(told["settings"], str(path)))),
+        ),
     )
     if before.inputs:
         return before
@@ -127,6 +130,12 @@ def replay(
         again = _read(new / PROVENANCE)
         steps = tuple(_differences(told["steps"], again["steps"]))
         return replace(before, steps=steps, outputs=_compared(told, again, path.parent, new), out=out)
+
+
+def _computed_anew(settings: RunSettings) -> RunSettings:
+    """Without the checkpoint of a Monte Carlo run, from which the repetition would only read the first result."""
+    monte_carlo = replace(settings.dose.monte_carlo, checkpoint=None)
+    return replace(settings, dose=replace(settings.dose, monte_carlo=monte_carlo))
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,9 @@ import typer
 
 from RPTDosimetryLib import __version__
 from RPTDosimetryLib.cli import calibrate, dose_rate, evaluate, exchange, lesion, register, segment, steps
+from RPTDosimetryLib.cli import monte_carlo_options as mc
 from RPTDosimetryLib.cli.terminal import Json, one_clear_error, print_json, print_warnings, shown_progress
+from RPTDosimetryLib.dose.engine import engine_names
 from RPTDosimetryLib.report.provenance import DISCLAIMER
 
 app = typer.Typer(
@@ -41,14 +44,36 @@ def run(
     study: Annotated[Path, typer.Argument(help="Folder with the SPECT/CT files (DICOM, or images with study.json).")],
     out: Annotated[Path, typer.Option(help="Folder for the results.")],
     config: Config = None,
+    engine: Annotated[
+        str | None, typer.Option(help=f"Instead of the configuration's: {', '.join(engine_names())}.")
+    ] = None,
+    histories: mc.Histories = None,
+    target_se: mc.TargetSe = None,
+    target_volume: mc.TargetVolume = None,
+    media: mc.Media = None,
+    photon_share: mc.PhotonShare = None,
+    flattening: mc.Flattening = None,
+    refine: mc.Refine = None,
+    seed: mc.Seed = None,
+    device: mc.Device = None,
+    checkpoint: mc.Checkpoint = None,
     as_json: Json = False,
 ) -> None:
     """From a folder of SPECT/CT files to dose map, organ table, DVH, figures and provenance."""
-    from RPTDosimetryLib.configuration import read_settings
+    from RPTDosimetryLib.configuration import read_settings, require_names
     from RPTDosimetryLib.pipeline import run as run_pipeline
     from RPTDosimetryLib.report.tables import organ_table_text
 
     settings = read_settings(config)
+    monte_carlo = mc.with_options(
+        settings.dose.monte_carlo, histories=histories, target_se=target_se, target_volumes=target_volume, media=media,
+        photon_share=photon_share, flattening=flattening, refine=refine, seed=seed, device=device,
+        checkpoint=checkpoint,
+    )  # fmt: skip
+    chosen = replace(settings.dose, engine=engine or settings.dose.engine, monte_carlo=monte_carlo)
+    mc.require_engine(chosen.engine, monte_carlo)
+    settings = replace(settings, dose=chosen)
+    require_names(settings, "the command line")
     with shown_progress(quiet=as_json) as progress:
         results = run_pipeline(study, settings, out, progress)
     print_warnings(results.warnings, MOST_WARNINGS, str(results.provenance))

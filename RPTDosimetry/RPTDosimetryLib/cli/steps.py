@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
+from RPTDosimetryLib.cli import monte_carlo_options as mc
 from RPTDosimetryLib.cli.terminal import Json, print_json, print_warnings, rows_text, shown_progress
 from RPTDosimetryLib.dose.engine import engine_names
+from RPTDosimetryLib.dose.monte_carlo_settings import MonteCarloSettings
 from RPTDosimetryLib.tia.registry import model_names
 
 Nuclide = Annotated[str, typer.Option(help="For example Lu-177, Tb-161, Y-90, I-131.")]
@@ -102,23 +104,47 @@ def dose(
     density: DensityIn = None,
     material: Annotated[Path | None, typer.Option(help="Medium labels on the TIA's grid.")] = None,
     materials_json: Annotated[Path | None, typer.Option(help="What the labels are made of.")] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="Volumes on the dose grid (label image, RTSTRUCT, SEG): their mean doses.")
+    ] = None,
     msv_unscaled: Annotated[bool, typer.Option(help="The plain MSV form, without density scaling.")] = False,
+    out_se: Annotated[
+        Path | None, typer.Option(help="Map of the standard error to write [Gy].", rich_help_panel=mc.PANEL)
+    ] = None,
+    histories: mc.Histories = None,
+    target_se: mc.TargetSe = None,
+    target_volume: mc.TargetVolume = None,
+    media: mc.Media = None,
+    photon_share: mc.PhotonShare = None,
+    flattening: mc.Flattening = None,
+    refine: mc.Refine = None,
+    seed: mc.Seed = None,
+    device: mc.Device = None,
+    checkpoint: mc.Checkpoint = None,
     as_json: Json = False,
 ) -> None:
     """A dose map from maps, no study needed."""
     from RPTDosimetryLib.dose.engine import DoseSettings
     from RPTDosimetryLib.dose.from_maps import DoseRequest, PatientFiles, dose_from_maps
 
-    settings = DoseSettings(engine=engine, msv_unscaled=msv_unscaled)
+    monte_carlo = mc.with_options(
+        MonteCarloSettings(), histories=histories, target_se=target_se, target_volumes=target_volume, media=media,
+        photon_share=photon_share, flattening=flattening, refine=refine, seed=seed, device=device,
+        checkpoint=checkpoint,
+    )  # fmt: skip
+    mc.require_engine(engine, monte_carlo)
+    settings = DoseSettings(engine=engine, msv_unscaled=msv_unscaled, monte_carlo=monte_carlo)
     files = PatientFiles(hu, density, material, materials_json)
-    request = DoseRequest(tia, files, nuclide, settings)
+    request = DoseRequest(tia, files, nuclide, settings, labels, out_se)
     with shown_progress(quiet=as_json) as progress:
         answer = dose_from_maps(request, out, progress)
     if as_json:
         print_json(answer)
-    else:
-        print_warnings(answer["warnings"])
-        print(f"{answer['out']}: {answer['method']}. Highest dose {answer['max_gy']:.4g} Gy.")
+        return
+    print_warnings(answer["warnings"])
+    print(f"{answer['out']}: {answer['method']} Highest dose {answer['max_gy']:.4g} Gy.")
+    if answer["volumes"]:
+        print(rows_text(("name", "mean_gy", "mean_se_gy"), answer["volumes"]))
 
 
 def dvh(

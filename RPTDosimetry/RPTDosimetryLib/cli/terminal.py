@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ from RPTDosimetryLib.text import aligned
 Json = Annotated[bool, typer.Option("--json", help="One machine-readable answer on standard output.")]
 #: The exit code of every expected failure; 1 is left for defects, which show their traceback.
 EXPECTED_FAILURE = 2
+#: How often a long step writes a line where there is no bar.
+SECONDS_A_LINE = 5.0
 
 
 @contextmanager
@@ -56,11 +59,14 @@ def shown_progress(quiet: bool = False) -> Iterator[Progress]:
 
 
 def _line_a_step() -> Progress:
-    shown: list[str] = []
+    """A line when the step changes (what stands before a colon), and every SECONDS_A_LINE within one."""
+    shown: dict[str, float] = {}
 
     def show(fraction: float, text: str) -> None:
-        if text not in shown[-1:]:
-            shown.append(text)
+        step = text.partition(":")[0]
+        if step not in shown or (text != step and time.monotonic() - shown[step] > SECONDS_A_LINE):
+            shown.clear()
+            shown[step] = time.monotonic()
             print(f"[{fraction:4.0%}] {text}", file=sys.stderr, flush=True)
 
     return show

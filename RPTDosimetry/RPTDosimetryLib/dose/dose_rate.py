@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
@@ -28,6 +29,12 @@ from RPTDosimetryLib.tia.quantity import DOSE_RATE
 from RPTDosimetryLib.tia.series_checks import checked_series
 from RPTDosimetryLib.tia.settings import TiaSettings
 from RPTDosimetryLib.units import S_PER_H
+
+#: Each time point is a simulation of its own, with an error of its own.
+NO_ERROR_OF_INTEGRAL: Final = (
+    "The statistical errors of the Monte Carlo dose rates are not carried over to their integral: integrate the "
+    "activity to have the error of the dose."
+)
 
 
 def dose_rate(
@@ -68,6 +75,8 @@ def dose_rates(
     Raises what dose_rate raises, naming the time point, and KineticsError for a series that cannot be integrated.
     """
     ordered, _ = checked_series(series)
+    if settings.monte_carlo.checkpoint is not None:
+        raise DoseError("A checkpoint holds one simulation, dose rates are one a time point: leave it out.")
     count = len(ordered.activities)
     rates = []
     for number, (activity, time_s) in enumerate(zip(ordered.activities, ordered.time_s, strict=True), start=1):
@@ -104,6 +113,8 @@ def integrate_dose_rate(
         f"{100 * total.extrapolated_fraction:.1f} % after the last scan). Dose rate: {first.method}"
     )
     told = dict.fromkeys(text for rate in series.rates for text in rate.warnings)
+    if first.engine == "monte_carlo":
+        told[NO_ERROR_OF_INTEGRAL] = None
     parameters = {
         **first.parameters,
         "integrated": "absorbed dose rate",

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
 from RPTDosimetryLib import dose as dose_room
+from RPTDosimetryLib.dose.monte_carlo_settings import MonteCarloSettings
 from RPTDosimetryLib.errors import CancelledError, DoseError
 from RPTDosimetryLib.grid import require_same_grid
 from RPTDosimetryLib.physics.media import SCHEMES, SCHNEIDER_8, MediaScheme
-from RPTDosimetryLib.records import Cancelled, DoseMap, PatientMap, Progress, TiaMap, never, silent
+from RPTDosimetryLib.records import Cancelled, DoseMap, Image, PatientMap, Progress, TiaMap, Voi, never, silent
 
 #: Share of the decays that may lie in air before a result says so.
 TIA_IN_AIR_WORTH_SAYING = 1e-3
@@ -34,11 +35,19 @@ class DoseSettings:
     ssv_material: str = "soft_tissue"
     ssv_density_g_per_cm3: float = 1.04
     msv_unscaled: bool = False
+    monte_carlo: MonteCarloSettings = field(default_factory=MonteCarloSettings)
+
+
+#: Called on the way, by engines that get better with time, with the dose so far and its standard error [Gy].
+Interim = Callable[[Image, Image], None]
 
 
 @dataclass(frozen=True)
 class DoseTask:
-    """What an engine is given: checked input on one grid, the settings, and ways to report and to stop."""
+    """What an engine is given: checked input on one grid, the settings, and ways to report and to stop.
+
+    vois: volumes whose mean dose is wanted with its statistical error, where the engine has one.
+    """
 
     tia: TiaMap
     patient: PatientMap
@@ -46,6 +55,8 @@ class DoseTask:
     settings: DoseSettings
     progress: Progress = silent
     cancelled: Cancelled = never
+    vois: Sequence[Voi] = ()
+    interim: Interim | None = None
 
     def step(self, fraction: float, text: str) -> None:
         """Report, or raise CancelledError when the user asked to stop."""
@@ -56,12 +67,17 @@ class DoseTask:
 
 @dataclass(frozen=True)
 class EngineResult:
-    """Dose per voxel [Gy, float32 (z, y, x)] and the line that says how it came about."""
+    """Dose per voxel [Gy, float32 (z, y, x)] and the line that says how it came about.
+
+    standard_error_gy, region_errors_gy: statistical errors of voxels and of the means of volumes, where there are any.
+    """
 
     dose_gy: np.ndarray
     method: str
-    warnings: tuple[str, ...] = ()
+    warnings: Sequence[str] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    standard_error_gy: np.ndarray | None = None
+    region_errors_gy: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -105,9 +121,19 @@ def engine_names() -> tuple[str, ...]:
     return tuple(sorted(_ENGINES))
 
 
-def scheme_of(engine: str) -> MediaScheme:
-    """The media by which the patient of an engine is to be mapped: its own, or msv8's where it only asks for air."""
+def scheme_of(engine: str, settings: DoseSettings | None = None) -> MediaScheme:
+    """The media by which the patient of an engine is to be mapped: its own, those that monte_carlo is told to take, or
+    msv8's where an engine only asks for air.
+    """
+    if engine == "monte_carlo":
+        return SCHEMES[(settings or DoseSettings()).monte_carlo.media]
     return SCHEMES.get(engine, SCHNEIDER_8)
+
+
+def media_wanted(settings: DoseSettings) -> tuple[MediaScheme, int]:
+    """How an engine wants the patient mapped: by which media, and on how many times finer voxels along each axis."""
+    refine = settings.monte_carlo.refine if settings.engine == "monte_carlo" else 1
+    return scheme_of(settings.engine, settings), refine
 
 
 def compute_dose(
@@ -117,9 +143,12 @@ def compute_dose(
     settings: DoseSettings,
     progress: Progress = silent,
     cancelled: Cancelled = never,
+    vois: Sequence[Voi] = (),
+    interim: Interim | None = None,
 ) -> DoseMap:
     """Absorbed dose [Gy] on the grid of the TIA map; air voxels (medium 0) get 0 Gy.
 
+    vois: their mean doses get a statistical error where the engine has one. interim: shown the dose so far on the way.
     Raises DoseError (unknown engine, a patient mapped with another engine's media, NaN or negative TIA, no activity at
     all, tissue without density),
     GridMismatchError (patient map on another grid), PhysicsDataError (unknown nuclide), CancelledError.
@@ -129,18 +158,26 @@ def compute_dose(
         raise DoseError(f"There is no dose engine {settings.engine!r}. Choose one of: {', '.join(known)}.")
     _check(tia, patient)
     _require_media_of(settings.engine, patient)
-    task = DoseTask(tia, patient, nuclide, settings, progress, cancelled)
+    task = DoseTask(tia, patient, nuclide, settings, progress, cancelled, vois, interim)
     task.step(0.0, f"Dose by {settings.engine}")
     result = _ENGINES[settings.engine](task)
-    air_gray = np.where(patient.medium > 0, result.dose_gy, np.float32(0.0))
+    error = result.standard_error_gy
     return DoseMap(
-        image=tia.image.with_voxels(air_gray.astype(np.float32, copy=False), "Gy"),
+        image=_in_tissue(result.dose_gy, patient, tia),
+        standard_error=None if error is None else _in_tissue(error, patient, tia),
+        region_errors_gy=result.region_errors_gy,
         engine=settings.engine,
         method=f"{result.method} Density: {patient.source}. Air voxels: 0 Gy.",
         nuclide=nuclide,
         warnings=(*tia.warnings, *patient.warnings, *result.warnings, *_tia_in_air(tia, patient)),
         parameters=result.parameters,
     )
+
+
+def _in_tissue(gray: np.ndarray, patient: PatientMap, tia: TiaMap) -> Image:
+    """Doses of an engine as an image, 0 in air."""
+    tissue = np.where(patient.medium > 0, gray, np.float32(0.0))
+    return tia.image.with_voxels(tissue.astype(np.float32, copy=False), "Gy")
 
 
 def _check(tia: TiaMap, patient: PatientMap) -> None:

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from RPTDosimetryLib.dose.dose_rate import dose_rate, dose_rates, integrate_dose_rate
-from RPTDosimetryLib.dose.engine import DoseSettings, compute_dose, scheme_of
+from RPTDosimetryLib.dose.engine import DoseSettings, compute_dose, media_wanted
 from RPTDosimetryLib.dose.patient_map import patient_from_density, patient_from_labels
 from RPTDosimetryLib.errors import DoseError
 from RPTDosimetryLib.files import whole_folder
 from RPTDosimetryLib.grid import Grid
-from RPTDosimetryLib.physics.media import scheme_from_json
+from RPTDosimetryLib.physics.media import MediaScheme, scheme_from_json
 from RPTDosimetryLib.physics.nuclides import nuclide
 from RPTDosimetryLib.records import (
     ActivitySeries,
+    Cancelled,
     DoseMap,
     DoseRateMap,
     Image,
     PatientMap,
     Progress,
     TiaMap,
+    Voi,
+    never,
     part_of,
     silent,
 )
@@ -32,6 +35,7 @@ from RPTDosimetryLib.registration.patient_map import patient_map
 from RPTDosimetryLib.study.image_files import read_image, require_image_name, write_image
 from RPTDosimetryLib.tia.settings import TiaSettings
 from RPTDosimetryLib.units import S_PER_H
+from RPTDosimetryLib.vois.from_file import vois_from_file
 
 
 @dataclass(frozen=True)
@@ -46,12 +50,18 @@ class PatientFiles:
 
 @dataclass(frozen=True)
 class DoseRequest:
-    """A dose map from a map of TIA [Bq·s per voxel], whose grid is the dose grid."""
+    """A dose map from a map of TIA [Bq·s per voxel], whose grid is the dose grid.
+
+    labels: volumes whose mean doses are wanted, with statistical errors where the engine has them. out_se: where the
+    standard error map goes.
+    """
 
     tia: Path
     patient: PatientFiles
     nuclide: str
     settings: DoseSettings = field(default_factory=DoseSettings)
+    labels: Path | None = None
+    out_se: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -69,21 +79,51 @@ class DoseRateRequest:
     kinetics: TiaSettings = field(default_factory=TiaSettings)
 
 
-def dose_from_maps(request: DoseRequest, out: Path, progress: Progress = silent) -> dict[str, Any]:
+def dose_from_maps(
+    request: DoseRequest, out: Path, progress: Progress = silent, cancelled: Cancelled = never
+) -> dict[str, Any]:
     """Write the dose map [Gy] and return how it was made. Raises DosimetryError children; nothing half-written."""
     require_image_name(out)
+    if request.out_se is not None:
+        _require_place_for_errors(request, out)
     progress(0.0, "Reading maps")
     tia = TiaMap(read_image(request.tia, "Bq·s"), "given", 0.0)
     patient = patient_from_files(request.patient, tia.image.grid, request.settings)
-    dose = compute_dose(tia, patient, nuclide(request.nuclide).name, request.settings, part_of(progress, 0.1, 0.9))
+    vois = () if request.labels is None else vois_from_file(request.labels, tia.image.grid)
+    dose = compute_dose(
+        tia, patient, nuclide(request.nuclide).name, request.settings, part_of(progress, 0.1, 0.9), cancelled, vois
+    )
     write_image(dose.image, out, dose.method)
+    if request.out_se is not None and dose.standard_error is not None:
+        write_image(dose.standard_error, request.out_se, f"Standard error (1 σ) of: {dose.method}")
     progress(1.0, "Done")
     return {
         "out": out,
+        "out_se": request.out_se,
         **_made(dose),
         "total_tia_bq_s": float(tia.image.voxels.sum(dtype=np.float64)),
         **_figures(dose, patient, "gy"),
+        **({"monte_carlo": dose.parameters} if dose.standard_error is not None else {}),
+        "volumes": [_volume(voi, dose, patient) for voi in vois],
     }
+
+
+def _require_place_for_errors(request: DoseRequest, out: Path) -> None:
+    """Before hours of work: a second file for errors, and an engine that has any."""
+    if request.settings.engine != "monte_carlo":
+        raise DoseError(f"Engine {request.settings.engine} has no statistical error: leave --out-se out.")
+    assert request.out_se is not None
+    require_image_name(request.out_se)
+    if request.out_se.resolve() == out.resolve():
+        raise DoseError("--out and --out-se are the same file: give the standard error a name of its own.")
+
+
+def _volume(voi: Voi, dose: DoseMap, patient: PatientMap) -> dict[str, Any]:
+    """Mean dose of a volume, energy per mass, with its error; None where it holds only air."""
+    tissue = voi.mask & (patient.medium > 0)
+    mass = patient.density.voxels[tissue].astype(np.float64)
+    mean = float(np.average(dose.image.voxels[tissue], weights=mass)) if tissue.any() else None
+    return {"name": voi.name, "mean_gy": mean, "mean_se_gy": dose.region_errors_gy.get(voi.name)}
 
 
 def dose_rate_from_maps(request: DoseRateRequest, out: Path, progress: Progress = silent) -> dict[str, Any]:
@@ -134,11 +174,17 @@ def _rates_and_dose(
 
 
 def patient_from_files(files: PatientFiles, grid: Grid, settings: DoseSettings) -> PatientMap:
-    """HU, density and labels on any grid, brought onto the dose grid, in the media of the engine.
+    """HU, density and labels on any grid, brought onto the dose grid, in the media of the engine, and on a finer one
+    where it wants that.
 
     Raises DoseError for a contradiction or a lack among the files.
     """
-    scheme = scheme_of(settings.engine)
+    scheme, refine = media_wanted(settings)
+    patient = _patient_on(grid, files, scheme)
+    return patient if refine == 1 else replace(patient, fine=_patient_on(grid.refined(refine), files, scheme))
+
+
+def _patient_on(grid: Grid, files: PatientFiles, scheme: MediaScheme) -> PatientMap:
     if (files.material is None) != (files.materials_json is None):
         raise DoseError("--material and --materials-json belong together: labels, and what they are made of.")
     if files.hu is not None and files.density is None:

@@ -25,7 +25,8 @@ class OrganDose:
 
     Air voxels (medium 0) count in volume_ml and tia_bq_s but not in mass and dose; air_ml says how much they are.
     None: the mass where no density is known, ã and Gy/GBq where the administered activity is not, the recovery
-    coefficient and the mean corrected by it where no curve is. lesions: whether lesions inside an organ count in it;
+    coefficient and the mean corrected by it where no curve is, the statistical error of the mean, 1 σ, where the engine
+    has none. lesions: whether lesions inside an organ count in it;
     reviewed_by: who accepted the contour, None until somebody did.
     """
 
@@ -45,6 +46,7 @@ class OrganDose:
     minimum_gy: float
     maximum_gy: float
     gy_per_gbq: float | None
+    mean_se_gy: float | None = None
     recovery_coefficient: float | None = None
     mean_recovered_gy: float | None = None
     code: str | None = None
@@ -114,6 +116,7 @@ def _organ_dose(
         tia_bq_s=tia_bq_s,
         tia_coefficient_s=None if a0_bq is None else tia_bq_s / a0_bq,
         gy_per_gbq=None if a0_bq is None else summary.mean_gy / (a0_bq / BQ_PER_GBQ),
+        mean_se_gy=dose.region_errors_gy.get(voi.name),
         code=None if voi.code is None else f"{voi.code.value} {voi.code.scheme} {voi.code.meaning}",
         lesions=voi.lesions,
         reviewed_by=None if voi.review is None else f"{voi.review.reviewer}, {voi.review.time.isoformat()}",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from RPTDosimetryLib.calibration.recovery import RecoveryCurve
 from RPTDosimetryLib.dose.dose_rate import dose_rates, integrate_dose_rate
-from RPTDosimetryLib.dose.engine import DoseSettings, compute_dose, scheme_of
+from RPTDosimetryLib.dose.engine import DoseSettings, compute_dose, media_wanted
 from RPTDosimetryLib.errors import ConfigurationError
 from RPTDosimetryLib.evaluation.dvh import Dvh, dvh
 from RPTDosimetryLib.evaluation.organ_table import OrganDose, organ_doses
@@ -72,9 +72,9 @@ def several_doses(
         step = part_of(progress, number / len(order.engines), (number + 1) / len(order.engines))
         step(0.0, f"Media of the patient for {engine}")
         settings = replace(order.settings, engine=engine)
-        patient = patient_map_of(registered, order.density, scheme_of(engine))
+        patient = patient_map_of(registered, order.density, *media_wanted(settings))
         if settings.integrate == "activity":
-            dose = compute_dose(tia, patient, series.nuclide, settings, part_of(step, 0.05, 0.9), cancelled)
+            dose = compute_dose(tia, patient, series.nuclide, settings, part_of(step, 0.05, 0.9), cancelled, vois)
         else:
             rates = dose_rates(series, patient, settings, part_of(step, 0.05, 0.8), cancelled)
             dose = integrate_dose_rate(rates, vois, order.tia_settings, part_of(step, 0.8, 0.9), cancelled)

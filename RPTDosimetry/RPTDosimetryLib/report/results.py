@@ -28,7 +28,8 @@ from RPTDosimetryLib.study.image_files import write_image
 from RPTDosimetryLib.tia.side_by_side import side_by_side_rows
 from RPTDosimetryLib.vois.review import mask_sha256
 
-DOSE, TIA, DENSITY, VOIS = "dose_gy.nrrd", "tia_bq_s.nrrd", "density_g_per_cm3.nrrd", "vois.nrrd"
+DOSE, DOSE_ERROR = "dose_gy.nrrd", "dose_standard_error_gy.nrrd"
+TIA, DENSITY, VOIS = "tia_bq_s.nrrd", "density_g_per_cm3.nrrd", "vois.nrrd"
 TABLE, HISTOGRAMS, PROVENANCE = "organ_doses.csv", "dvh.csv", "provenance.json"
 FEWER_SCANS, RT_DOSE = "tia_with_fewer_scans.csv", "dose_rtdose.dcm"
 OVERLAY, DVH_FIGURE, CURVES = "dose_overlay.png", "dvh.png", "curves.png"
@@ -58,13 +59,20 @@ class RunResults:
         return {
             "organ_doses": self.organ_doses,
             "method": self.outcome.dose.method,
-            "files": {name.split(".")[0]: self.folder / name for name in _described()},
+            "files": {name.split(".")[0]: self.folder / name for name in self._described()},
             "warnings": self.warnings,
         }
 
+    def _described(self) -> dict[str, str]:
+        """Files and what they are; the statistical error only of an engine that has one."""
+        named = _described()
+        if self.outcome.dose.standard_error is None:
+            del named[DOSE_ERROR]
+        return named
+
     def where(self) -> str:
         """One line a file: what it is and where."""
-        lines = [f"{text:28} {self.folder / name}" for name, text in _described().items()]
+        lines = [f"{text:28} {self.folder / name}" for name, text in self._described().items()]
         return "\n".join([*lines, f"{'Registration, by time point':28} {self.folder / 'registration_*.png'}"])
 
 
@@ -121,6 +129,7 @@ def remove_outdated(folder: Path, earlier: Mapping[str, str]) -> None:
 def _described() -> dict[str, str]:
     return {
         DOSE: "Absorbed dose [Gy]",
+        DOSE_ERROR: "Its standard error [Gy]",
         TIA: "Time-integrated activity",
         DENSITY: "Density used",
         VOIS: "Volumes of interest",
@@ -142,6 +151,8 @@ def _backdrop(outcome: Outcome) -> Any:
 
 def _write_maps(outcome: Outcome, folder: Path) -> None:
     write_image(outcome.dose.image, folder / DOSE, outcome.dose.method)
+    if outcome.dose.standard_error is not None:
+        write_image(outcome.dose.standard_error, folder / DOSE_ERROR, f"Standard error (1 σ) of: {outcome.dose.method}")
     write_image(outcome.tia.image, folder / TIA)
     write_image(outcome.patient.density, folder / DENSITY)
     labels = np.zeros(outcome.dose.image.grid.shape_zyx, dtype=np.uint8)

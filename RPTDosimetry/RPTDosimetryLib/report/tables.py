@@ -33,6 +33,9 @@ def organ_table_text(rows: Iterable[OrganDose]) -> str:
     rows = list(rows)
     head = ["VOI", "volume", "mass", "Ã", "ã", "mean", "D98", "D50", "D2", "per activity"]
     unit = ["", "mL", "g", "MBq·h", "h", "Gy", "Gy", "Gy", "Gy", "Gy/GBq"]
+    statistical = any(row.mean_se_gy is not None for row in rows)
+    if statistical:
+        head, unit = [*head, "± of mean"], [*unit, "Gy (1 σ)"]
     recovered = any(row.mean_recovered_gy is not None for row in rows)
     if recovered:
         head, unit = [*head, "RC", "mean/RC"], [*unit, "", "Gy"]
@@ -42,6 +45,8 @@ def organ_table_text(rows: Iterable[OrganDose]) -> str:
             *(row.volume_ml, row.mass_g, row.tia_bq_s / BQ_PER_MBQ / S_PER_H, _hours(row.tia_coefficient_s)),
             *(row.mean_gy, row.d98_gy, row.d50_gy, row.d2_gy, row.gy_per_gbq),
         ]
+        if statistical:
+            figures.append(row.mean_se_gy)
         if recovered:
             figures += [row.recovery_coefficient, row.mean_recovered_gy]
         lines.append((_stated_name(row), *("–" if f is None else f"{f:.4g}" for f in figures)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +11,8 @@ from RPTDosimetryLib.physics.bremsstrahlung import FINE_STRUCTURE
 from RPTDosimetryLib.physics.klein_nishina import CLASSICAL_ELECTRON_RADIUS_CM, ELECTRON_REST_KEV, KEV_ANGSTROM
 from RPTDosimetryLib.physics.photon_cross_sections import atomic_numbers, atoms_per_g, element_tables
 from RPTDosimetryLib.physics.stopping_powers import StoppingMedium, beta_squared
+from RPTDosimetryLib.transport.transport_physics import ElasticModel
 
-#: "mott": Hartree–Fock atoms, spin, electrons up to the cut. "rutherford": Thomas–Fermi atoms, no spin, Z² → Z(Z + 1).
-ElasticModel = Literal["mott", "rutherford"]
 #: Thomas–Fermi radius over Bohr radius × Z^(1/3).
 THOMAS_FERMI: Final = 0.88534
 _Y: Final = np.concatenate([np.geomspace(1e-9, 0.02, 500), np.linspace(0.02, 2.0, 400)[1:]])

@@ -28,8 +28,7 @@ _L_MAX = 1500
 
 #: ⟨1 − cos θ⟩ of each node of K1.
 MEAN_Y: Final = -np.expm1(-K1_NODES)
-K1_FIRST: Final = float(K1_NODES[0])
-K1_INVERSE_STEP: Final = float(1.0 / np.log(K1_NODES[1] / K1_NODES[0]))
+PER_MEAN_Y: Final = 1.0 / np.diff(MEAN_Y)
 
 
 def _legendre(mu: NDArray[np.float64], l_max: int) -> NDArray[np.float64]:
@@ -110,26 +109,25 @@ def _equiprobable(
 
 
 @inlined()
-def deflection(k1, log_screening_index, table, rng):  # type: ignore[no-untyped-def]
-    """1 − cos θ after K1 transport mean free paths; the mean is 1 − exp(−K1) exactly.
+def deflection(k1, log_screening_index, table, row, rng):  # type: ignore[no-untyped-def]
+    """1 − cos θ after K1 transport mean free paths, with the mean 1 − exp(−K1) exactly; and the row of K1 below.
 
-    Between nodes one of the two neighbours is taken at random, in proportion; below the first node there is either its
-    deflection or none.
+    row: where to start looking for it, such as that of the step before. Between nodes one of the two neighbours is
+    taken at random, in proportion; below the first node there is either its deflection or none.
     """
-    mean = -np.expm1(-k1)
-    low = 0
-    if mean <= MEAN_Y[0]:
-        if uniform(rng) * MEAN_Y[0] > mean:
-            return 0.0
+    mean = 1.0 - np.exp(-k1)
+    while row > 0 and mean < MEAN_Y[row]:
+        row -= 1
+    while row < N_K1 - 2 and mean >= MEAN_Y[row + 1]:
+        row += 1
+    # rounding up with the probability of the remainder: without branches that a processor could guess wrong
+    if mean > MEAN_Y[0]:
+        low = row + min(int((mean - MEAN_Y[row]) * PER_MEAN_Y[row] + uniform(rng)), 1)
+    elif uniform(rng) * MEAN_Y[0] > mean:
+        return 0.0, row
     else:
-        last = N_K1 - 1
-        low = int(np.log(k1 / K1_FIRST) * K1_INVERSE_STEP)
-        low = min(max(low, 0), last - 1)
-        if uniform(rng) * (MEAN_Y[low + 1] - MEAN_Y[low]) < mean - MEAN_Y[low]:
-            low += 1
-    column = int(log_screening_index)
-    if uniform(rng) < log_screening_index - column:
-        column += 1
+        low = 0
+    column = int(log_screening_index + uniform(rng))
     place = uniform(rng) * N_QUANTILES
     cell = int(place)
     level = 0
@@ -140,4 +138,4 @@ def deflection(k1, log_screening_index, table, rng):  # type: ignore[no-untyped-
     lower = table[low, column, level, cell]
     v = lower + (place - cell) * (table[low, column, level, cell + 1] - lower)
     b = table[low, column, 0, N_QUANTILES + 1]
-    return 2.0 * b * v / (1.0 - v + b)
+    return 2.0 * b * v / (1.0 - v + b), row

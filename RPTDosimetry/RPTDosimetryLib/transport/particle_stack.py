@@ -1,34 +1,45 @@
-"""Particles that wait for their turn within one history."""
+"""Particles, and those that wait for their turn within one history."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
-from RPTDosimetryLib.transport.compiled import compiled
-from RPTDosimetryLib.transport.particle_moves import PARTICLE_COLUMNS
+from RPTDosimetryLib.transport.compiled import inlined
 
 ELECTRON_KIND: Final = 1
 PHOTON_KIND: Final = 2
 #: Secondaries share the energy of their parent above cuts of 1 keV or more, so no history fills it.
 STACK_SIZE: Final = 4096
 #: Kind, energy [keV], then the particle.
-STACK_COLUMNS: Final = 2 + PARTICLE_COLUMNS
+STACK_COLUMNS: Final = 10
 
 
-@compiled()
-def push(stack, count, kind, energy, particle, u, v, w):  # type: ignore[no-untyped-def]
-    """Add a particle where another is, with its weight and part and a direction of its own; returns the new count."""
+class Particle(NamedTuple):
+    """Place [cm], direction, statistical weight, and the part of the score it belongs to."""
+
+    x: float
+    y: float
+    z: float
+    u: float
+    v: float
+    w: float
+    weight: float
+    part: int
+
+
+@inlined()
+def push(stack, count, kind, energy, particle):  # type: ignore[no-untyped-def]
+    """Add a particle; returns the new count."""
     stack[count, 0], stack[count, 1] = kind, energy
-    for column in range(PARTICLE_COLUMNS):
-        stack[count, 2 + column] = particle[column]
-    stack[count, 5], stack[count, 6], stack[count, 7] = u, v, w
+    stack[count, 2], stack[count, 3], stack[count, 4] = particle.x, particle.y, particle.z
+    stack[count, 5], stack[count, 6], stack[count, 7] = particle.u, particle.v, particle.w
+    stack[count, 8], stack[count, 9] = particle.weight, particle.part
     return count + 1
 
 
-@compiled()
-def pop(stack, count, particle):  # type: ignore[no-untyped-def]
-    """Take the last particle; returns its kind, its energy [keV] and the new count."""
-    count -= 1
-    for column in range(PARTICLE_COLUMNS):
-        particle[column] = stack[count, 2 + column]
-    return int(stack[count, 0]), stack[count, 1], count
+@inlined()
+def top(stack, count):  # type: ignore[no-untyped-def]
+    """The last particle of the stack, which then has one less: its kind, its energy [keV], itself."""
+    row = stack[count - 1]
+    particle = Particle(row[2], row[3], row[4], row[5], row[6], row[7], row[8], int(row[9]))
+    return int(row[0]), row[1], particle

@@ -5,71 +5,79 @@ from __future__ import annotations
 import numpy as np
 
 from RPTDosimetryLib.physics.klein_nishina import ELECTRON_REST_KEV, KEV_ANGSTROM
+from RPTDosimetryLib.transport.angles import redirected
 from RPTDosimetryLib.transport.compiled import compiled, inlined
 from RPTDosimetryLib.transport.electron_transport import node_of_energy, on_ladder
-from RPTDosimetryLib.transport.particle_moves import SHELLS, cell_of, deposit, lose, medium_at, outside, turn, turned
-from RPTDosimetryLib.transport.particle_stack import ELECTRON_KIND, push
+from RPTDosimetryLib.transport.particle_moves import SHELLS, cell_of
+from RPTDosimetryLib.transport.particle_stack import ELECTRON_KIND, Particle, push
 from RPTDosimetryLib.transport.random_numbers import uniform
+from RPTDosimetryLib.transport.scoring import book
 from RPTDosimetryLib.transport.transport_tables import ATTENUATION, CSDA, NOT_COHERENT, PHOTOELECTRIC
 
 
 @compiled()
 def transport_photon(energy, particle, tables, electrons, scene, score, stack, count, rng):  # type: ignore[no-untyped-def]
     """Follow one photon; electrons it sets free are deposited at once or put on the stack. Returns the new count."""
+    cell = cell_of(particle.x, particle.y, particle.z, scene)
     while energy > tables.cut_kev:
         node = min((np.log(energy) - tables.log_lowest) * tables.nodes_per_log, tables.nodes.shape[1] - 1.001)
-        if not _fly(particle, node, tables, scene, rng):
-            lose(particle, energy, scene, score)
-            return count
-        medium = medium_at(particle, scene)
+        particle, cell = _flown(particle, node, tables, scene, rng)
+        if cell == scene.n_cells:
+            break
+        medium = 0 if scene.kind == SHELLS else int(scene.medium[cell])
         kind = uniform(rng)
         if kind < on_ladder(tables.nodes, medium, node, PHOTOELECTRIC):
-            u, v, w = turned(
-                particle[3], particle[4], particle[5], 1.0 - _sauter_cosine(energy, rng), 2.0 * np.pi * uniform(rng)
-            )
-            return _release(energy, particle, u, v, w, medium, electrons, scene, score, stack, count)
+            if _goes_far(energy, medium, electrons):
+                electron = redirected(particle, 1.0 - _sauter_cosine(energy, rng), uniform(rng))
+                return push(stack, count, ELECTRON_KIND, energy, electron)
+            break
         if kind < on_ladder(tables.nodes, medium, node, NOT_COHERENT):
-            energy, count = _compton(energy, particle, medium, tables, electrons, scene, score, stack, count, rng)
+            scattered, y = _compton(energy, medium, tables, rng)
+            recoil, azimuth = energy - scattered, uniform(rng)
+            if _goes_far(recoil, medium, electrons):
+                momentum = np.sqrt(recoil * (recoil + 2.0 * ELECTRON_REST_KEV))
+                cosine = min((energy - scattered * (1.0 - y)) / momentum, 1.0)
+                electron = redirected(particle, 1.0 - cosine, azimuth + 0.5)
+                count = push(stack, count, ELECTRON_KIND, recoil, electron)
+            else:
+                book(score, particle.part, cell, recoil * particle.weight)
+            energy = scattered
+            particle = redirected(particle, y, azimuth)
         else:
-            turn(particle, _rayleigh(energy, medium, tables, rng), 2.0 * np.pi * uniform(rng))
-    deposit(particle, energy, scene, score)
+            particle = redirected(particle, _rayleigh(energy, medium, tables, rng), uniform(rng))
+    book(score, particle.part, cell, energy * particle.weight)
     return count
 
 
 @inlined()
-def _fly(particle, node, tables, scene, rng):  # type: ignore[no-untyped-def]
-    """Move to the next collision; False where the photon leaves. In voxels by Woodcock tracking."""
+def _flown(particle, node, tables, scene, rng):  # type: ignore[no-untyped-def]
+    """(particle at its next collision, cell there); n_cells where it leaves. In voxels by Woodcock tracking."""
+    x, y, z = particle.x, particle.y, particle.z
     if scene.kind == SHELLS:
-        length = -np.log(uniform(rng)) / (on_ladder(tables.nodes, 0, node, ATTENUATION) * scene.density[0])
-        particle[0] += length * particle[3]
-        particle[1] += length * particle[4]
-        particle[2] += length * particle[5]
-        return not outside(particle, scene)
-    largest = 0.0
-    for medium in range(scene.largest_density.size):
-        largest = max(largest, on_ladder(tables.nodes, medium, node, ATTENUATION) * scene.largest_density[medium])
+        largest = on_ladder(tables.nodes, 0, node, ATTENUATION) * scene.density[0]
+    else:
+        low = int(node)
+        largest = scene.largest_attenuation[low]
+        largest += (node - low) * (scene.largest_attenuation[low + 1] - largest)
+    mean_free_path = 1.0 / largest
     while True:
-        length = -np.log(uniform(rng)) / largest
-        particle[0] += length * particle[3]
-        particle[1] += length * particle[4]
-        particle[2] += length * particle[5]
-        cell = cell_of(particle[0], particle[1], particle[2], scene)
-        if cell == scene.n_cells:
-            return False
+        length = -np.log(uniform(rng)) * mean_free_path
+        x, y, z = x + length * particle.u, y + length * particle.v, z + length * particle.w
+        cell = cell_of(x, y, z, scene)
+        if cell == scene.n_cells or scene.kind == SHELLS:
+            break
         here = on_ladder(tables.nodes, int(scene.medium[cell]), node, ATTENUATION) * scene.density[cell]
         if uniform(rng) * largest < here:
-            return True
+            break
+    return Particle(x, y, z, particle.u, particle.v, particle.w, particle.weight, particle.part), cell
 
 
 @inlined()
-def _release(energy, particle, u, v, w, medium, electrons, scene, score, stack, count):  # type: ignore[no-untyped-def]
-    """An electron set free by a photon: deposited at once where it cannot get far, else on the stack."""
-    if energy > electrons.cut_kev:
-        node = node_of_energy(energy, electrons)
-        if on_ladder(electrons.ladder, medium, node, CSDA) > electrons.secondary_range_cut:
-            return push(stack, count, ELECTRON_KIND, energy, particle, u, v, w)
-    deposit(particle, energy, scene, score)
-    return count
+def _goes_far(energy, medium, electrons):  # type: ignore[no-untyped-def]
+    """Whether an electron set free by a photon is followed; else it stays where it is."""
+    if energy <= electrons.cut_kev:
+        return False
+    return on_ladder(electrons.ladder, medium, node_of_energy(energy, electrons), CSDA) > electrons.secondary_range_cut
 
 
 @compiled()
@@ -86,8 +94,8 @@ def _sauter_cosine(energy, rng):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def _compton(energy, particle, medium, tables, electrons, scene, score, stack, count, rng):  # type: ignore[no-untyped-def]
-    """Klein–Nishina with the incoherent scattering function. Returns the photon's energy and the stack's count."""
+def _compton(energy, medium, tables, rng):  # type: ignore[no-untyped-def]
+    """Klein–Nishina with the incoherent scattering function: the photon's new energy, and 1 − cos θ."""
     k = energy / ELECTRON_REST_KEV
     least = 1.0 / (1.0 + 2.0 * k)
     first = -np.log(least)
@@ -101,19 +109,7 @@ def _compton(energy, particle, medium, tables, electrons, scene, score, stack, c
         if uniform(rng) >= 1.0 - eps / (1.0 + eps * eps) * y * (2.0 - y):
             continue
         if uniform(rng) < _bound(np.sqrt(0.5 * y) * energy / KEV_ANGSTROM, medium, tables):
-            break
-    scattered = eps * energy
-    recoil = energy - scattered
-    azimuth = 2.0 * np.pi * uniform(rng)
-    if recoil > electrons.cut_kev:
-        momentum = np.sqrt(recoil * (recoil + 2.0 * ELECTRON_REST_KEV))
-        cosine = min((energy - scattered * (1.0 - y)) / momentum, 1.0)
-        u, v, w = turned(particle[3], particle[4], particle[5], 1.0 - cosine, azimuth + np.pi)
-        count = _release(recoil, particle, u, v, w, medium, electrons, scene, score, stack, count)
-    else:
-        deposit(particle, recoil, scene, score)
-    turn(particle, y, azimuth)
-    return scattered, count
+            return eps * energy, y
 
 
 @inlined()

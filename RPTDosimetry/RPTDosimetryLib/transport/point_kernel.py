@@ -20,8 +20,9 @@ from RPTDosimetryLib.transport.emission import Emission, electron_emission, phot
 from RPTDosimetryLib.transport.multiple_scattering import scattering_table
 from RPTDosimetryLib.transport.particle_moves import BREMSSTRAHLUNG, ELECTRON, N_PARTS, PHOTON, SHELLS, Scene
 from RPTDosimetryLib.transport.particle_stack import ELECTRON_KIND, PHOTON_KIND
-from RPTDosimetryLib.transport.point_histories import run_point_source
-from RPTDosimetryLib.transport.transport_tables import TransportPhysics, electron_tables, photon_tables
+from RPTDosimetryLib.transport.point_histories import room_for_histories, run_point_source
+from RPTDosimetryLib.transport.transport_physics import TransportPhysics
+from RPTDosimetryLib.transport.transport_tables import electron_tables, photon_tables
 
 #: Raise it whenever the simulation would give other numbers: shipped and cached kernels of another version are unused.
 PHYSICS_VERSION: Final = 3
@@ -93,7 +94,7 @@ def uniform_scene(density_g_per_cm3: float) -> Scene:
         kind=SHELLS,
         density=np.full(1, density_g_per_cm3, dtype=np.float32),
         medium=np.zeros(1, dtype=np.uint8),
-        largest_density=np.array([density_g_per_cm3]),
+        largest_attenuation=np.zeros(1),
         n_cells=N_SHELLS,
         nx=1,
         ny=1,
@@ -177,13 +178,14 @@ class _Run:
         emitted = np.zeros(count)
 
         def batch(index: int) -> None:
+            room = room_for_histories()
             seed = (self._settings.seed * 2 + kind) * 1_000_003 + index
             for first in range(0, each, CHUNK):
                 if self._cancelled():
                     return
                 emitted[index] += run_point_source(
                     kind, part, emission, (first, min(first + CHUNK, each), each), self._electrons, self._photons,
-                    self._angles, self._scene, seed, score[index],
+                    self._angles, self._scene, seed, score[index], *room,
                 )  # fmt: skip
 
         with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:

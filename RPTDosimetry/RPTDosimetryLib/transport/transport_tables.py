@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from RPTDosimetryLib.errors import TransportError
 from RPTDosimetryLib.physics.bremsstrahlung import scaled_spectrum_cm2
 from RPTDosimetryLib.physics.gauss_legendre import unit_interval
 from RPTDosimetryLib.physics.klein_nishina import CLASSICAL_ELECTRON_RADIUS_CM, ELECTRON_REST_KEV
@@ -27,46 +25,16 @@ from RPTDosimetryLib.physics.stopping_powers import (
     collision_stopping_power,
     radiative_stopping_power,
 )
-from RPTDosimetryLib.transport.elastic_scattering import ElasticModel, transport_coefficients
+from RPTDosimetryLib.transport.elastic_scattering import transport_coefficients
 from RPTDosimetryLib.transport.multiple_scattering import LOG_SCREENING_NODES, screening_of_ratio
+from RPTDosimetryLib.transport.transport_physics import NODES_PER_E_FOLD, PHOTON_LOWEST_KEV, TransportPhysics
 
 HIGHEST_KEV: Final = 3000.0
-PHOTON_LOWEST_KEV: Final = 1.0
 PHOTON_NODES: Final = 1200
-NODES_PER_E_FOLD: Final = 64
 BREMS_FRACTIONS: Final = np.linspace(0.0, 1.0, 41)
 BREMS_ENERGIES: Final = 40
 MOMENTUM_NODES: Final = 256
 MOMENTUM_RANGE: Final = (0.01, 250.0)
-
-
-@dataclass(frozen=True)
-class TransportPhysics:
-    """Choices of the simulation; they enter the content hash of every kernel.
-
-    electron_cut_kev: below it electrons stop where they are; also the least energy of a simulated Møller secondary.
-    photon_cut_kev: likewise for photons and bremsstrahlung. steps_per_e_fold: condensed-history steps while the energy
-    falls by a factor e. secondary_range_cut_g_per_cm2: electrons set free by photons stop at once where their range is
-    shorter. bremsstrahlung_copies: photons that share the weight of each one emitted, to know their dose better.
-    """
-
-    electron_cut_kev: float = 10.0
-    photon_cut_kev: float = 2.0
-    steps_per_e_fold: float = 16.0
-    elastic_model: ElasticModel = "rutherford"
-    secondary_range_cut_g_per_cm2: float = 1e-3
-    bremsstrahlung_copies: int = 8
-
-    def __post_init__(self) -> None:
-        if not 1.0 <= self.electron_cut_kev <= 100.0 or not PHOTON_LOWEST_KEV <= self.photon_cut_kev <= 50.0:
-            raise TransportError(
-                f"Cuts of {self.electron_cut_kev} keV (electrons) and {self.photon_cut_kev} keV (photons) are outside "
-                "1 to 100 and 1 to 50 keV."
-            )
-        if not 1 <= self.bremsstrahlung_copies <= 64:
-            raise TransportError(f"{self.bremsstrahlung_copies} copies of a bremsstrahlung photon: choose 1 to 64.")
-        if not 1.0 <= self.steps_per_e_fold <= NODES_PER_E_FOLD:
-            raise TransportError(f"{self.steps_per_e_fold} steps an e-fold: choose 1 to {NODES_PER_E_FOLD}.")
 
 
 #: Fields of the electron ladder: energy [keV]; path ∫ dE/L from the cut [g/cm²]; expected Møller collisions and

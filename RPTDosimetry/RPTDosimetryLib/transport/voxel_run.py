@@ -1,101 +1,45 @@
 """Monte Carlo in voxels: dose from a time-integrated activity map with density and medium voxel by voxel.
 
-The same electron and photon transport as the point kernels; only the scene differs.
+The same electron and photon transport as the point kernels; only the scene differs. A run is a row of independent
+batches, each with its own seed; any processes may do any of them, and their tallies add up exactly (voxel_tally.py).
+
+    run = VoxelMonteCarlo("Lu-177", case, settings)
+    mine, theirs = run.share(range(0, 50)), run.share(range(50, 100))      # on one machine or on two
+    mine.merge(theirs)
+    dose = run.dose(mine)
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Any, Final
+import hashlib
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from RPTDosimetryLib.errors import CancelledError, TransportError
-from RPTDosimetryLib.grid import Grid
-from RPTDosimetryLib.physics.materials import Material
 from RPTDosimetryLib.physics.nuclides import Nuclide, nuclide
 from RPTDosimetryLib.records import Cancelled, Progress, never, silent
 from RPTDosimetryLib.transport.emission import Emission, above, electron_emission, photon_emission
 from RPTDosimetryLib.transport.multiple_scattering import scattering_table
-from RPTDosimetryLib.transport.particle_moves import ELECTRON, N_PARTS, PHOTON, VOXELS, Scene
-from RPTDosimetryLib.transport.particle_stack import ELECTRON_KIND, PHOTON_KIND
-from RPTDosimetryLib.transport.transport_tables import TransportPhysics, electron_tables, photon_tables
-from RPTDosimetryLib.transport.voxel_histories import run_voxel_source
-from RPTDosimetryLib.units import J_PER_KEV, KG_PER_G
+from RPTDosimetryLib.transport.point_kernel import PHYSICS_VERSION
+from RPTDosimetryLib.transport.transport_tables import electron_tables, photon_tables
+from RPTDosimetryLib.transport.voxel_batch import BatchPlan, BatchWorker, Beam, CoreWorker
+from RPTDosimetryLib.transport.voxel_case import VoxelCase, folded_score, voxel_scene, voxel_source
+from RPTDosimetryLib.transport.voxel_crew import AddBatch, Crew, cores
+from RPTDosimetryLib.transport.voxel_dose import Scale, VoxelDose, dose_of, error_reached
+from RPTDosimetryLib.transport.voxel_histories import Source, Tables
+from RPTDosimetryLib.transport.voxel_settings import FEWEST_BATCHES, VoxelRunSettings
+from RPTDosimetryLib.transport.voxel_tally import VoxelTally, empty_tally
+from RPTDosimetryLib.transport.voxel_watch import Keeping, Watch
 
-CM_PER_MM: Final = 0.1
-CHUNK: Final = 50_000
-
-
-@dataclass(frozen=True)
-class VoxelCase:
-    """What is irradiated: Ã [Bq·s per voxel], density [g/cm³] and medium (index into materials), all (z, y, x)."""
-
-    tia_bq_s: NDArray[Any]
-    density_g_per_cm3: NDArray[Any]
-    medium: NDArray[Any]
-    materials: Sequence[Material]
-    grid: Grid
-
-    def __post_init__(self) -> None:
-        for name in ("tia_bq_s", "density_g_per_cm3", "medium"):
-            if getattr(self, name).shape != self.grid.shape_zyx:
-                raise TransportError(f"{name} has {getattr(self, name).shape} voxels, the grid {self.grid.shape_zyx}.")
-        tia, density = self.tia_bq_s, self.density_g_per_cm3
-        if not np.all(np.isfinite(tia)) or np.any(tia < 0) or not np.any(tia > 0):
-            raise TransportError("The time-integrated activity must be finite, not negative, and not zero everywhere.")
-        if not np.all(np.isfinite(density)) or np.any(density < 0) or np.any(density > 25):
-            raise TransportError("Densities must lie between 0 and 25 g/cm3 in every voxel: check the HU conversion.")
-        if np.any(density[tia > 0] <= 0):
-            raise TransportError("There is activity in voxels without matter: mask it, or give them a density.")
-        if self.medium.max() >= len(self.materials) or self.medium.min() < 0:
-            raise TransportError(f"Medium indices must lie between 0 and {len(self.materials) - 1}.")
-
-
-@dataclass(frozen=True)
-class VoxelRunSettings:
-    """How much is simulated: decays for the electron part, and the share of them that the photon part gets."""
-
-    decays: float = 1e7
-    photon_share: float = 0.25
-    batches: int = 20
-    seed: int = 1
-    physics: TransportPhysics = field(
-        default_factory=lambda: TransportPhysics(
-            steps_per_e_fold=10.0, secondary_range_cut_g_per_cm2=0.01, bremsstrahlung_copies=1
-        )
-    )
-
-    def __post_init__(self) -> None:
-        if not 1e3 <= self.decays <= 1e13 or not 0 < self.photon_share <= 1 or self.batches < 2:
-            raise TransportError(
-                f"A voxel run needs 1e3 to 1e13 decays, a photon share above 0 up to 1 and 2 or more batches: got "
-                f"{self.decays:g}, {self.photon_share:g} and {self.batches}."
-            )
-
-
-@dataclass(frozen=True)
-class VoxelDose:
-    """Dose [Gy] (z, y, x) of electrons and photons and the standard error of their sum; 0 in voxels without matter.
-
-    emitted_j, escaped_j: energy that Ã sets free, and what left the grid. balance: (absorbed + escaped)/emitted − 1.
-    """
-
-    electron_gy: NDArray[np.float32]
-    photon_gy: NDArray[np.float32]
-    standard_error_gy: NDArray[np.float32]
-    emitted_j: float
-    escaped_j: float
-    balance: float
-
-    @property
-    def total_gy(self) -> NDArray[np.float32]:
-        """Electron and photon part together."""
-        return self.electron_gy + self.photon_gy
+#: Seconds between two looks at a run that is under way.
+LOOK_S: Final = 0.1
+#: How far a round may go beyond what the error so far asks for, and how much it may grow at once.
+ROUND_MARGIN, ROUND_GROWTH = 1.02, 2.0
 
 
 def simulate_voxels(
@@ -104,123 +48,178 @@ def simulate_voxels(
     settings: VoxelRunSettings | None = None,
     progress: Progress = silent,
     cancelled: Cancelled = never,
+    *,
+    regions: Mapping[str, NDArray[np.bool_]] | None = None,
+    keeping: Keeping | None = None,
 ) -> VoxelDose:
-    """Monte Carlo dose of a whole Ã map. Electrons below the cut are deposited in closed form.
+    """Monte Carlo dose of a whole Ã map, with the mean dose of regions (masks) and their errors.
 
-    Outside the grid is vacuum. The result depends on the seed, not on the threads. Raises TransportError,
-    CancelledError.
+    Outside the grid is vacuum. Electrons below the cut are deposited in closed form. With a target the run stops at the
+    first of a row of batch numbers at which the error is reached, which depends on the seed only. Raises TransportError
+    (impossible case or settings, another run's checkpoint), CancelledError (within a second; the checkpoint holds what
+    is done).
     """
-    chosen = settings or VoxelRunSettings()
-    decaying = nuclide(source) if isinstance(source, str) else source
-    run = _VoxelRun(case, chosen, progress, cancelled)
-    electrons, at_once_kev = above(electron_emission(decaying), chosen.physics.electron_cut_kev)
-    photons = photon_emission(decaying)
-    electron = run.part(ELECTRON_KIND, ELECTRON, electrons, chosen.decays, (0.0, 0.6))
-    photon = run.part(PHOTON_KIND, PHOTON, photons, chosen.decays * chosen.photon_share, (0.6, 0.4))
-    return run.dose(electron, photon, at_once_kev)
+    run = VoxelMonteCarlo(source, case, settings or VoxelRunSettings(), regions or {})
+    return run.to_the_end(keeping or Keeping(), progress, cancelled)
 
 
-@dataclass
-class _Part:
-    """Sums over batches of energy per decay [keV]: per voxel (with what escaped at the end), its square, emitted."""
+class VoxelMonteCarlo:
+    """Tables, sources and batches of one case."""
 
-    total: NDArray[np.float64]
-    squared: NDArray[np.float64]
-    emitted_kev: float
-
-
-class _VoxelRun:
-    """Tables, scene and threads of one run."""
-
-    def __init__(self, case: VoxelCase, settings: VoxelRunSettings, progress: Progress, cancelled: Cancelled) -> None:
-        self._case, self._settings, self._progress, self._cancelled = case, settings, progress, cancelled
-        self._electrons = electron_tables(case.materials, settings.physics)
-        self._photons = photon_tables(case.materials, settings.physics)
-        self._angles = scattering_table()
-        self._scene = voxel_scene(case)
-        tia = case.tia_bq_s.ravel().astype(np.float64)
-        voxels = np.flatnonzero(tia > 0)
-        cumulative = np.cumsum(tia[voxels])
-        self._decays = float(cumulative[-1])
-        self._source = (voxels, cumulative / cumulative[-1])
-
-    def part(self, kind: int, part: int, emission: Emission, decays: float, share: tuple[float, float]) -> _Part:
-        """All batches of one kind of particle; memory: one score a thread."""
-        cells = self._scene.n_cells + 1
-        sums = _Part(np.zeros(cells), np.zeros(cells), 0.0)
-        if emission.particles == 0:
-            return sums
-        count = self._settings.batches
-        each = max(int(decays * emission.particles / count), 1)
-        threads = min(os.cpu_count() or 1, count)
-        scores = [np.zeros((N_PARTS, cells)) for _ in range(threads)]
-        with ThreadPoolExecutor(max_workers=threads) as pool:
-            for first in range(0, count, threads):
-                batches = range(first, min(first + threads, count))
-                jobs = [
-                    pool.submit(self._batch, kind, part, emission, each, batch, score)
-                    for batch, score in zip(batches, scores, strict=False)
-                ]
-                for job, score in zip(jobs, scores, strict=False):
-                    emitted = job.result()
-                    energy = score.sum(axis=0) * (emission.particles / each)
-                    sums.total += energy
-                    sums.squared += energy**2
-                    sums.emitted_kev += emitted * emission.particles / each / count
-                if self._cancelled():
-                    raise CancelledError("The Monte Carlo run was stopped; nothing was kept.")
-                self._progress(share[0] + share[1] * batches[-1] / count, "Monte Carlo")
-        return sums
-
-    def _batch(
-        self, kind: int, part: int, emission: Emission, each: int, batch: int, score: NDArray[np.float64]
-    ) -> float:
-        score[:] = 0.0
-        emitted = 0.0
-        seed = (self._settings.seed * 2 + kind) * 1_000_003 + batch
-        for first in range(0, each, CHUNK):
-            if self._cancelled():
-                break
-            emitted += run_voxel_source(
-                kind, part, emission, (first, min(first + CHUNK, each), each), self._source, self._electrons,
-                self._photons, self._angles, self._scene, seed, score,
-            )  # fmt: skip
-        return emitted
-
-    def dose(self, electron: _Part, photon: _Part, at_once_kev: float) -> VoxelDose:
-        """Means of the batches over voxel masses, scaled to all decays; electrons below the cut stay at the source."""
-        count = self._settings.batches
-        shape = self._case.grid.shape_zyx
-        mass_kg = self._scene.density.astype(np.float64) * self._case.grid.voxel_volume_ml * KG_PER_G
-        gray_per_kev = np.divide(
-            J_PER_KEV * self._decays, mass_kg, out=np.zeros_like(mass_kg), where=self._scene.density > 0
+    def __init__(
+        self,
+        source: str | Nuclide,
+        case: VoxelCase,
+        settings: VoxelRunSettings,
+        regions: Mapping[str, NDArray[np.bool_]] | None = None,
+    ) -> None:
+        self._decaying = nuclide(source) if isinstance(source, str) else source
+        self._case, self._settings = case, settings
+        self._regions = {name: _cells(name, mask, case) for name, mask in (regions or {}).items()}
+        for name in settings.target.regions if settings.target else ():
+            if name not in self._regions:
+                raise TransportError(f"The error of {name!r} cannot be aimed at: there is no such region.")
+        emitted, at_once_kev = above(electron_emission(self._decaying), settings.physics.electron_cut_kev)
+        photons = photon_emission(self._decaying)
+        each = settings.decays_per_batch
+        self._plan = BatchPlan(
+            _beam(emitted, voxel_source(case, settings.flattening), each, 1.0),
+            _beam(photons, voxel_source(case), each, settings.photon_share),
+            _tables(case, settings),
+            settings.seed,
         )
-        at_source = self._case.tia_bq_s.ravel() / self._decays * at_once_kev
-        means = [part.total / count for part in (electron, photon)]
-        variance = np.zeros(self._scene.n_cells + 1)
-        for part, mean in zip((electron, photon), means, strict=True):
-            variance += np.maximum(part.squared / count - mean**2, 0.0) / (count - 1)
-        emitted = electron.emitted_kev + photon.emitted_kev + at_once_kev
-        escaped = means[0][-1] + means[1][-1]
-        absorbed = means[0][:-1].sum() + means[1][:-1].sum() + at_once_kev
-        return VoxelDose(
-            electron_gy=((means[0][:-1] + at_source) * gray_per_kev).reshape(shape).astype(np.float32),
-            photon_gy=(means[1][:-1] * gray_per_kev).reshape(shape).astype(np.float32),
-            standard_error_gy=(np.sqrt(variance[:-1]) * gray_per_kev).reshape(shape).astype(np.float32),
-            emitted_j=emitted * self._decays * J_PER_KEV,
-            escaped_j=float(escaped) * self._decays * J_PER_KEV,
-            balance=float((absorbed + escaped) / emitted - 1),
-        )
+        self._scale = Scale(at_once_kev, self._decaying.mean_electron_kev + self._decaying.mean_photon_kev, each)
+        self._key = self._hash_of_everything()
+
+    def empty(self) -> VoxelTally:
+        """A tally without batches."""
+        batch_kev = self._scale.emitted_kev * self._scale.batch_decays
+        return empty_tally(self._key, math.prod(self._case.scored_shape) + 1, batch_kev, list(self._regions))
+
+    def share(self, batches: Iterable[int], progress: Progress = silent, cancelled: Cancelled = never) -> VoxelTally:
+        """A tally of these batches. Raises CancelledError."""
+        tally = self.empty()
+        wanted = list(batches)
+        self._add(tally, wanted, lambda: progress(len(tally.batches) / max(len(wanted), 1), "Monte Carlo"), cancelled)
+        return tally
+
+    def dose(self, tally: VoxelTally) -> VoxelDose:
+        """Dose of the batches so far. Raises TransportError for the tally of another run."""
+        self._require_own(tally)
+        return dose_of(self._case, tally, self._scale, self._regions)
+
+    def to_the_end(self, keeping: Keeping, progress: Progress, cancelled: Cancelled) -> VoxelDose:
+        """All batches, or as many as the target takes."""
+        tally = self._begun(keeping)
+        watch = Watch(tally, self.dose, self._settings, keeping, progress)
+        try:
+            for count in self._rounds(tally):
+                self._add(tally, range(count), watch.look, cancelled)
+                if self._reached(tally):
+                    break
+        except CancelledError as stopped:
+            raise CancelledError(f"{stopped} {keeping.told()}") from stopped
+        finally:
+            watch.keep()
+        progress(1.0, "Monte Carlo done")
+        return self.dose(tally)
+
+    def _begun(self, keeping: Keeping) -> VoxelTally:
+        """The checkpoint where there is one. A place that cannot be written is found out now, not after the work."""
+        path = keeping.checkpoint
+        tally = VoxelTally.load(path) if path is not None and path.exists() else self.empty()
+        self._require_own(tally)
+        if path is not None:
+            tally.save(path)
+        return tally
+
+    def _require_own(self, tally: VoxelTally) -> None:
+        if tally.key != self._key:
+            raise TransportError(
+                "This checkpoint belongs to another case, nuclide, seed or setting of the Monte Carlo (or to another "
+                "version of it): give the input it was made with, or name another file."
+            )
+
+    def _rounds(self, tally: VoxelTally) -> Iterable[int]:
+        """Numbers of batches at which the error is looked at: from the errors there alone, so always the same."""
+        most, target = self._settings.batches, self._settings.target
+        count = most if target is None else min(FEWEST_BATCHES, most)
+        yield max(count, min(max(tally.batches, default=-1) + 1, most))
+        count = len(tally.batches)
+        while target is not None and count < most:
+            needed = count * (error_reached(self.dose(tally), target) / target.relative_error) ** 2 * ROUND_MARGIN
+            count = int(min(max(math.ceil(min(needed, ROUND_GROWTH * count)), count + 1), most))
+            yield count
+
+    def _reached(self, tally: VoxelTally) -> bool:
+        target = self._settings.target
+        return target is not None and error_reached(self.dose(tally), target) <= target.relative_error
+
+    def _add(self, tally: VoxelTally, batches: Iterable[int], look: Callable[[], None], cancelled: Cancelled) -> None:
+        """Do the batches that the tally lacks, on all cores or the device, looking at them meanwhile."""
+        missing = [batch for batch in batches if batch not in tally.batches]
+        crew = Crew(self._workers(len(missing)), missing, self._adding_to(tally))
+        crew.start()
+        try:
+            while crew.busy():
+                if cancelled():
+                    raise KeyboardInterrupt
+                with crew.lock:
+                    look()
+                time.sleep(LOOK_S)
+        except KeyboardInterrupt as stopped:
+            raise CancelledError(
+                f"The Monte Carlo run was stopped after {len(tally.batches)} whole batches of "
+                f"{self._scale.batch_decays:g} decays."
+            ) from stopped
+        finally:
+            crew.stop()
+        crew.finish()
+
+    def _adding_to(self, tally: VoxelTally) -> AddBatch:
+        """How a finished batch gets into the tally."""
+
+        def add(batch: int, worker: BatchWorker, booked_kev: tuple[float, float]) -> None:
+            score = worker.score if self._case.fold == 1 else folded_score(worker.score, self._case)
+            tally.add_batch(batch, score, self._plan.scale, booked_kev, self._regions)
+
+        return add
+
+    def _workers(self, batches: int) -> list[BatchWorker]:
+        if self._settings.device == "cuda":
+            from RPTDosimetryLib.transport.cuda_batch import DeviceWorker
+
+            return [DeviceWorker(self._plan)]
+        return [CoreWorker(self._plan) for _ in range(max(min(cores(), batches), 1))]
+
+    def _hash_of_everything(self) -> str:
+        settings = self._settings
+        entering = (settings.photon_share, settings.flattening, settings.decays_per_batch, settings.seed)
+        text = repr((self._decaying, settings.physics, entering, PHYSICS_VERSION, sorted(self._regions)))
+        digest = hashlib.sha256(text.encode())
+        digest.update(self._case.digest().encode())
+        for name in sorted(self._regions):
+            digest.update(self._regions[name].tobytes())
+        return digest.hexdigest()
 
 
-def voxel_scene(case: VoxelCase) -> Scene:
-    """The grid as the transport wants it: flat arrays, cm."""
-    density = np.ascontiguousarray(case.density_g_per_cm3, dtype=np.float32).ravel()
-    medium = np.ascontiguousarray(case.medium, dtype=np.uint8).ravel()
-    largest = [float(density[medium == index].max(initial=0.0)) for index in range(len(case.materials))]
-    nz, ny, nx = case.grid.shape_zyx
-    dx, dy, dz = (mm * CM_PER_MM for mm in case.grid.spacing_mm)
-    return Scene(
-        kind=VOXELS, density=density, medium=medium, largest_density=np.array(largest), n_cells=density.size,
-        nx=nx, ny=ny, nz=nz, dx=dx, dy=dy, dz=dz, first_radius2=0.0, last_radius2=0.0, shells_per_log2=0.0,
-    )  # fmt: skip
+def _beam(emission: Emission, source: Source, decays: float, share: float) -> Beam:
+    """Histories for the decays of a batch; a share of them where each stands for more."""
+    histories = max(round(decays * emission.particles * share), 1) if emission.particles > 0 else 0
+    return Beam(emission, source, histories, decays * emission.particles / max(histories, 1))
+
+
+def _tables(case: VoxelCase, settings: VoxelRunSettings) -> Tables:
+    photons = photon_tables(case.materials, settings.physics)
+    electrons = electron_tables(case.materials, settings.physics)
+    return Tables(electrons, photons, scattering_table(), voxel_scene(case, photons))
+
+
+def _cells(name: str, mask: NDArray[np.bool_], case: VoxelCase) -> NDArray[np.int64]:
+    """Flat indices of a region's voxels that hold matter."""
+    if mask.shape != case.scored_shape:
+        raise TransportError(f"The region {name!r} has {mask.shape} voxels, the dose map {case.scored_shape}.")
+    cells = np.flatnonzero(mask.ravel() & (case.mass_kg.ravel() > 0))
+    if cells.size == 0:
+        raise TransportError(f"The region {name!r} has no voxel with matter: it has no mean dose.")
+    return cells.astype(np.int64)

@@ -1,10 +1,9 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from RPTDosimetryLib.transport.emission import Emission
+from RPTDosimetryLib.transport.emission import Emission, line_emission
 
 REFERENCE = Path(__file__).resolve().parents[3] / "../shared/reference"
 
@@ -33,6 +32,6 @@ def one_line():
     """An emission of one energy, one particle a decay."""
 
     def emission(energy_kev: float) -> Emission:
-        return Emission(1.0, 0.0, np.zeros(2), np.array([energy_kev]), np.array([1.0]))
+        return line_emission([(energy_kev, 1.0)])
 
     return emission

@@ -6,8 +6,10 @@ import pytest
 from RPTDosimetryLib.grid import Grid
 from RPTDosimetryLib.physics.materials import material
 from RPTDosimetryLib.transport.point_kernel_library import point_kernel
+from RPTDosimetryLib.transport.voxel_case import VoxelCase
 from RPTDosimetryLib.transport.voxel_kernels import photon_reach, voxel_s_kernel
-from RPTDosimetryLib.transport.voxel_run import VoxelCase, VoxelRunSettings, simulate_voxels
+from RPTDosimetryLib.transport.voxel_run import simulate_voxels
+from RPTDosimetryLib.transport.voxel_settings import VoxelRunSettings
 
 FLAT, TALL = (4.42, 4.42, 2.46), (2.4, 2.4, 5.0)
 
@@ -23,7 +25,7 @@ def test_the_kernel_is_what_a_simulation_in_the_voxels_gives(name, sides):
     case = VoxelCase(
         tia, np.full(shape, filling.density_g_per_cm3), np.zeros(shape, np.uint8), [filling], Grid(shape, sides)
     )
-    dose = simulate_voxels(name, case, VoxelRunSettings(decays=400_000, batches=20, photon_share=0.25))
+    dose = simulate_voxels(name, case, VoxelRunSettings(decays=400_000, batch_decays=20_000))
     kernel = voxel_s_kernel(point_kernel(name, filling), filling.density_g_per_cm3, sides, (3, 3, 3), (3, 3, 3))
     assert dose.total_gy[3, 3, 3] == pytest.approx(kernel.total[0, 0, 0], rel=3e-3)
     for axis in range(3):

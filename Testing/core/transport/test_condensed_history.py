@@ -5,20 +5,21 @@ import numpy as np
 import pytest
 
 from RPTDosimetryLib.physics.materials import Material
+from RPTDosimetryLib.transport.angles import turned
 from RPTDosimetryLib.transport.elastic_scattering import screening_parameter
 from RPTDosimetryLib.transport.multiple_scattering import scattering_table, single_scattering_moments
-from RPTDosimetryLib.transport.particle_moves import ELECTRON, turned
+from RPTDosimetryLib.transport.particle_moves import ELECTRON
 from RPTDosimetryLib.transport.particle_stack import ELECTRON_KIND
-from RPTDosimetryLib.transport.point_histories import run_point_source
+from RPTDosimetryLib.transport.point_histories import room_for_histories, run_point_source
 from RPTDosimetryLib.transport.point_kernel import N_SHELLS, shell_edges_mm, uniform_scene
 from RPTDosimetryLib.transport.random_numbers import start_history, uniform
+from RPTDosimetryLib.transport.transport_physics import TransportPhysics
 from RPTDosimetryLib.transport.transport_tables import (
     BREMS,
     ENERGY,
     K1,
     MOLLER,
     PATH,
-    TransportPhysics,
     electron_tables,
     photon_tables,
 )
@@ -60,7 +61,7 @@ def collision_by_collision(path, energy, collisions, screening, histories, edges
             x, y, z = x + length * u, y + length * v, z + length * w
             draw = uniform(rng)
             a = screening[node]
-            u, v, w = turned(u, v, w, 2 * a * draw / (1 - draw + a), 2 * np.pi * uniform(rng))
+            u, v, w = turned(u, v, w, 2 * a * draw / (1 - draw + a), uniform(rng))
             left = to
     return shells / shells.sum(), moments / energy[last]
 
@@ -86,7 +87,7 @@ def test_condensed_steps_give_the_radial_energy_of_single_collisions(one_line, e
     score = np.zeros((3, N_SHELLS + 1))
     emitted = run_point_source(
         ELECTRON_KIND, ELECTRON, one_line(energy[-1]), (0, 60_000, 60_000), tables._replace(ladder=ladder),
-        photon_tables([OXYGEN], physics), scattering_table(), uniform_scene(1.0), 5, score,
+        photon_tables([OXYGEN], physics), scattering_table(), uniform_scene(1.0), 5, score, *room_for_histories(),
     )  # fmt: skip
     condensed = score[ELECTRON] / emitted
     middle = 0.5 * (edges_cm[1:] + edges_cm[:-1])

@@ -24,8 +24,9 @@ def mean_powers(k1, screening_index, table, histories):
     rng = np.zeros(1, np.uint64)
     start_history(rng, 3, 0)
     total = np.zeros(4)
+    row = 0
     for _ in range(histories):
-        y = deflection(k1, screening_index, table, rng)
+        y, row = deflection(k1, screening_index, table, row, rng)
         second = 1.5 * y * (2.0 - y)
         total += np.array([y, y * y, second, second * second])
     return total / histories

@@ -11,7 +11,7 @@ from RPTDosimetryLib.physics.stopping_powers import csda_range_g_per_cm2
 from RPTDosimetryLib.transport.multiple_scattering import scattering_table
 from RPTDosimetryLib.transport.particle_moves import ELECTRON, PHOTON
 from RPTDosimetryLib.transport.particle_stack import ELECTRON_KIND, PHOTON_KIND
-from RPTDosimetryLib.transport.point_histories import run_point_source
+from RPTDosimetryLib.transport.point_histories import room_for_histories, run_point_source
 from RPTDosimetryLib.transport.point_kernel import (
     N_SHELLS,
     PointKernelSettings,
@@ -19,7 +19,8 @@ from RPTDosimetryLib.transport.point_kernel import (
     simulate_point_kernel,
     uniform_scene,
 )
-from RPTDosimetryLib.transport.transport_tables import TransportPhysics, electron_tables, photon_tables
+from RPTDosimetryLib.transport.transport_physics import TransportPhysics
+from RPTDosimetryLib.transport.transport_tables import electron_tables, photon_tables
 
 SMALL = PointKernelSettings(electron_histories=8_000, photon_histories=8_000, batches=4)
 
@@ -34,7 +35,7 @@ def shells(one_line):
         emitted = run_point_source(
             kind, ELECTRON if kind == ELECTRON_KIND else PHOTON, one_line(energy_kev), (0, histories, histories),
             electron_tables([where], physics), photon_tables([where], physics), scattering_table(),
-            uniform_scene(where.density_g_per_cm3), 11, score,
+            uniform_scene(where.density_g_per_cm3), 11, score, *room_for_histories(),
         )  # fmt: skip
         return score, emitted
 

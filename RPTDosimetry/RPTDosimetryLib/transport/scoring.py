@@ -1,0 +1,27 @@
+"""Booking energy: the one line of the transport that is another on a GPU, where many threads add to one place."""
+
+from __future__ import annotations
+
+from numba import cuda
+from numba.extending import overload
+
+
+def book(score, part, cell, energy):  # type: ignore[no-untyped-def]
+    """Add an energy [keV] to a part and a cell of the score."""
+    score[part, cell] += energy
+
+
+@overload(book, target="cpu", inline="always")
+def _book_alone(score, part, cell, energy):  # type: ignore[no-untyped-def]
+    def implementation(score, part, cell, energy):  # type: ignore[no-untyped-def]
+        score[part, cell] += energy
+
+    return implementation
+
+
+@overload(book, target="cuda", inline="always")
+def _book_among_many(score, part, cell, energy):  # type: ignore[no-untyped-def]
+    def implementation(score, part, cell, energy):  # type: ignore[no-untyped-def]
+        cuda.atomic.add(score, (part, cell), energy)
+
+    return implementation

@@ -1,9 +1,12 @@
 """A library verb in a process of its own: python -m RPTDosimetryLib.background JOB_FOLDER.
 
 The folder holds request.pickle (written by prepare). The process writes its progress as lines of JSON on stdout and,
-whole or not at all, result.pickle. The last line says how it ended: {"done": true}, {"error": sentence, "kind": class}
-for an error that the library raises on purpose, {"defect": traceback} for anything else. The process ends by itself
-when its stdin closes, so that it does not outlive the program that started it. Only verbs of VERBS are run.
+whole or not at all, result.pickle. A verb that gets better with time leaves interim doses there, each told by a line
+{"interim": file}. A file named cancel in the folder asks the process to stop; it answers {"stopping": true} as soon as
+the verb has heard, which then keeps what is done where it can. The last line says how it ended: {"done": true},
+{"error": sentence, "kind": class} for an error that the library raises on purpose, {"defect": traceback} for anything
+else. The process ends by itself when its stdin closes, so that it does not outlive the program that started it. Only
+verbs of VERBS are run.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import os
 import pickle
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -23,9 +27,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from RPTDosimetryLib.errors import ConfigurationError, DosimetryError
 from RPTDosimetryLib.files import whole_file
-from RPTDosimetryLib.records import PatientMap, Progress, RegisteredStudy, Study, Voi, silent
+from RPTDosimetryLib.records import Cancelled, PatientMap, Progress, RegisteredStudy, Study, Voi, never, silent
 
 if TYPE_CHECKING:
+    from RPTDosimetryLib.dose.engine import Interim
     from RPTDosimetryLib.registration.patient_map import DensitySettings
     from RPTDosimetryLib.vois.delineate import VoiSettings
 
@@ -45,28 +50,37 @@ VERBS: Final[Mapping[str, str]] = {
     "read_dose": "RPTDosimetryLib.study.read_dose.read_dose",
     "write_report": "RPTDosimetryLib.report.exports.write_report",
 }
-REQUEST, RESULT = "request.pickle", "result.pickle"
+REQUEST, RESULT, CANCEL = "request.pickle", "result.pickle", "cancel"
+#: Seconds between two looks for the file that asks to stop: a verb may ask for every voxel.
+_LOOK_S: Final = 0.1
 SAMPLE_SEED: Final = 1
 _DONE, _DEFECT, _EXPECTED = 0, 1, 2
 
 
 @dataclass(frozen=True)
 class Request:
-    """A verb and what it is given; progress and cancelled are added where the verb takes them."""
+    """A verb and what it is given; progress, cancelled and interim are added where the verb takes them.
+
+    keeps: what is done when the user stops it is kept, so it is asked to stop and not ended at once.
+    """
 
     verb: str
     arguments: tuple[Any, ...] = ()
     named: Mapping[str, Any] = field(default_factory=dict)
+    keeps: bool = False
 
 
-def perform(request: Request, progress: Progress = silent) -> Any:
+def perform(
+    request: Request, progress: Progress = silent, cancelled: Cancelled = never, interim: Interim | None = None
+) -> Any:
     """Run a verb here and now. Raises ConfigurationError for one that is not in VERBS, and what the verb raises."""
     if request.verb not in VERBS:
         raise ConfigurationError(f"There is no verb {request.verb}: choose one of {', '.join(VERBS)}.")
     module, name = VERBS[request.verb].rsplit(".", 1)
     verb = getattr(importlib.import_module(module), name)
     takes = inspect.signature(verb).parameters
-    extra = {"progress": progress} if "progress" in takes and "progress" not in request.named else {}
+    offered = {"progress": progress, "cancelled": cancelled, "interim": interim}
+    extra = {name: given for name, given in offered.items() if name in takes and name not in request.named}
     return verb(*request.arguments, **request.named, **extra)
 
 
@@ -123,7 +137,7 @@ def main(folder: Path, say: Callable[[str], None]) -> int:
 
     try:
         request = pickle.loads((folder / REQUEST).read_bytes())
-        result = perform(request, progress)
+        result = perform(request, progress, _Asked(folder, say), _interim(folder, say))
         with whole_file(folder / RESULT) as temporary:
             temporary.write_bytes(pickle.dumps(result, pickle.HIGHEST_PROTOCOL))
     except DosimetryError as error:
@@ -146,6 +160,31 @@ def main(folder: Path, say: Callable[[str], None]) -> int:
         return _DEFECT
     say(json.dumps({"done": True}))
     return _DONE
+
+
+class _Asked:
+    """cancelled() of a job: whether the file that asks to stop is there; the first time that is answered by a line."""
+
+    def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
+        self._file, self._say = folder / CANCEL, say
+        self._next, self._asked = 0.0, False
+
+    def __call__(self) -> bool:
+        now = time.monotonic()
+        if not self._asked and now >= self._next:
+            self._next = now + _LOOK_S
+            self._asked = self._file.exists()
+            if self._asked:
+                self._say(json.dumps({"stopping": True}))
+        return self._asked
+
+
+def _interim(folder: Path, say: Callable[[str], None]) -> Interim:
+    """What leaves each dose on the way as a file in the job folder and says so."""
+    from RPTDosimetryLib.interim_dose import InterimFiles
+
+    files = InterimFiles(folder)
+    return lambda dose, error: say(json.dumps({"interim": files.write(dose, error)}))
 
 
 def _end_with_parent() -> None:

@@ -12,7 +12,8 @@ CHECKOUT = Path(__file__).parents[2]
 MODULE = CHECKOUT / "RPTDosimetry"
 LIBRARY = MODULE / "RPTDosimetryLib"
 ROOMS = [
-    *("errors", "units", "text", "grid", "records", "files", "physics", "transport", "study", "virtual_patient"),
+    *("errors", "units", "text", "grid", "records", "files", "interim_dose", "physics", "transport"),
+    *("study", "virtual_patient"),
     *("calibration", "registration", "vois", "tia", "dose", "evaluation", "radiobiology", "uncertainty"),
     *("learning", "prediction", "report", "configuration", "pipeline", "replay", "validation", "demo", "cli"),
     *("background", "bridge"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from RPTDosimetryLib.calibration.recovery import RecoveryCurve
 from RPTDosimetryLib.dose.dose_rate import dose_rates, integrate_dose_rate
-from RPTDosimetryLib.dose.engine import DoseSettings, compute_dose, media_wanted
+from RPTDosimetryLib.dose.engine import DoseSettings, Interim, compute_dose, media_wanted
 from RPTDosimetryLib.errors import ConfigurationError
 from RPTDosimetryLib.evaluation.dvh import Dvh, dvh
 from RPTDosimetryLib.evaluation.organ_table import OrganDose, organ_doses
@@ -59,8 +59,11 @@ def several_doses(
     order: DoseOrder,
     progress: Progress = silent,
     cancelled: Cancelled = never,
+    interim: Interim | None = None,
 ) -> tuple[DoseOfEngine, ...]:
     """The dose of each engine, in the order asked for; the patient in the media of each.
+
+    interim: shown the dose so far of an engine that gets better with time (not of dose rates).
 
     Raises ConfigurationError without an engine, and what patient_map_of, compute_dose (or dose_rates) and organ_doses
     raise.
@@ -74,7 +77,8 @@ def several_doses(
         settings = replace(order.settings, engine=engine)
         patient = patient_map_of(registered, order.density, *media_wanted(settings))
         if settings.integrate == "activity":
-            dose = compute_dose(tia, patient, series.nuclide, settings, part_of(step, 0.05, 0.9), cancelled, vois)
+            watched = part_of(step, 0.05, 0.9)
+            dose = compute_dose(tia, patient, series.nuclide, settings, watched, cancelled, vois, interim)
         else:
             rates = dose_rates(series, patient, settings, part_of(step, 0.05, 0.8), cancelled)
             dose = integrate_dose_rate(rates, vois, order.tia_settings, part_of(step, 0.8, 0.9), cancelled)

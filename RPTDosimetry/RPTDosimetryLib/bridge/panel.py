@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import ctk
@@ -36,7 +37,9 @@ class Panel(VTKObservationMixin):
         self._observed: Any = None
         self._entered = False
         self._running: Step | None = None
-        self.runner = Runner(Hooks(lambda: self.case.identity, self._show_job, self.say_error))
+        self._stopped: Step | None = None  # whose job ended last
+        hooks = (self._show_job, self.say_error, self._take_interim, self._on_stopped)
+        self.runner = Runner(Hooks(lambda: self.case.identity, *hooks))
         self._soon = qt.QTimer()
         self._soon.setSingleShot(True)
         self._soon.setInterval(0)
@@ -73,6 +76,11 @@ class Panel(VTKObservationMixin):
 
     def _take(self, on_result: Callable[[Any], None], result: Any) -> None:
         self.guard(lambda: on_result(result))
+
+    def _take_interim(self, file: Path) -> None:
+        running = self._running
+        if running is not None:
+            self.guard(lambda: running.take_interim(self.case, file))
 
     def guard(self, action: Callable[[], Any]) -> bool:
         """Do something the user asked for; True when it went well.
@@ -288,7 +296,9 @@ class Panel(VTKObservationMixin):
         self._job_text.wordWrap = True
         self.cancel_button = qt.QPushButton(_("Cancel"))
         self.cancel_button.objectName = "cancelButton"
-        self.cancel_button.toolTip = _("Stop the running step; nothing is changed")
+        self.cancel_button.toolTip = _(
+            "Stop the running step; nothing is changed, a Monte Carlo run keeps what is done"
+        )
         self.cancel_button.connect("clicked(bool)", self._on_cancel)
         row.addWidget(self._bar, 1)
         row.addWidget(self._job_text, 2)
@@ -297,18 +307,24 @@ class Panel(VTKObservationMixin):
         column.addWidget(self.job)
 
     def _on_cancel(self, _checked: bool = False) -> None:
-        self.runner.cancel()
-        self.say(_("Cancelled; nothing was changed."))
+        self.runner.stop()
+
+    def _on_stopped(self) -> None:
+        kept = "" if self._stopped is None else self._stopped.kept(self.case)
+        self.say(kept or _("Cancelled; nothing was changed."))
         self.refresh()
 
     def _show_job(self, state: JobState | None) -> None:
         self.job.setVisible(state is not None)
         if state is None:
-            self._running = None
+            self._stopped, self._running = self._running, None
+            if self._stopped is not None:
+                self._stopped.ended(self.case)
             self.refresh_soon()
             return
         self._bar.setValue(round(1000 * state.fraction))
-        left = "" if state.left_s is None else _(", about {seconds:.0f} s left").format(seconds=state.left_s)
+        own = "s left" in state.text  # the library's own estimate is the better one
+        left = "" if state.left_s is None or own else _(", about {seconds:.0f} s left").format(seconds=state.left_s)
         elapsed = _("{seconds:.0f} s").format(seconds=state.elapsed_s)
         self._job_text.text = f"{state.text} ({elapsed}{left})"
 

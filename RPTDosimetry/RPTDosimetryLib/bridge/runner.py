@@ -18,13 +18,16 @@ from typing import Any
 
 import qt
 import slicer
+from slicer.i18n import tr as _
 
-from RPTDosimetryLib.background import Request, prepare, result_of
-from RPTDosimetryLib.errors import DosimetryError
+from RPTDosimetryLib.background import CANCEL, Request, prepare, result_of
+from RPTDosimetryLib.errors import CancelledError, DosimetryError
 
 _INTERVAL_MS = 100
 _PROGRESS, _ERRORS = "progress.jsonl", "errors.txt"
 _LIBRARY = Path(__file__).resolve().parents[2]
+#: Seconds for a job that was asked to stop until it hears, and then until it has written what it keeps.
+_HEARS_S, _KEEPS_S = 5.0, 30.0
 
 
 class JobError(DosimetryError):
@@ -49,6 +52,8 @@ class Hooks:
     case_identity: Callable[[], str]
     on_state: Callable[[State | None], None]
     on_error: Callable[[str, str], None]  # sentence, details (traceback, empty for an expected error)
+    on_interim: Callable[[Path], None] = lambda _file: None  # a result on its way, to be read at once
+    on_stopped: Callable[[], None] = lambda: None  # the user's stop() has ended the job
 
 
 @dataclass
@@ -60,11 +65,14 @@ class _Job:
     for_case: str
     folder: Path
     process: subprocess.Popen[bytes]
+    keeps: bool = False
     started: float = field(default_factory=time.monotonic)
     seen: int = 0
     rest: bytes = b""
     last: tuple[float, str] = (0.0, "Starting")
     end: dict[str, Any] = field(default_factory=dict)
+    interim: str = ""  # the newest file that nobody was told of yet
+    kill_at: float | None = None  # asked to stop: when it is ended if it has not by then
 
     def listen(self) -> None:
         """Read the lines that the process has written since."""
@@ -78,12 +86,18 @@ class _Job:
                 told = json.loads(line)
                 if "fraction" in told:
                     self.last = (float(told["fraction"]), str(told["text"]))
+                elif "interim" in told:
+                    self.interim = str(told["interim"])
+                elif "stopping" in told:
+                    self.kill_at = time.monotonic() + _KEEPS_S
                 else:
                     self.end = told
 
     def state(self) -> State:
         """What to show."""
         fraction, text = self.last
+        if self.kill_at is not None:
+            text = _("Stopping: what is done is being kept")
         elapsed_s = time.monotonic() - self.started
         left_s = elapsed_s * (1 - fraction) / fraction if fraction > 0.05 and elapsed_s > 1.0 else None
         return State(self.title, fraction, text, elapsed_s, left_s)
@@ -124,12 +138,29 @@ class Runner:
         except (OSError, DosimetryError) as error:
             shutil.rmtree(folder, ignore_errors=True)
             raise JobError(f"{title} could not be started: {error}") from error
-        self._job = _Job(title, on_result, self._hooks.case_identity(), folder, process)
+        self._job = _Job(title, on_result, self._hooks.case_identity(), folder, process, request.keeps)
         self._hooks.on_state(self._job.state())
         self._timer.start()
 
+    def stop(self) -> None:
+        """What a user's Cancel does: a job that keeps what is done is asked to stop, any other ends at once.
+
+        One that was asked ends within some seconds; asked again, it ends at once. on_stopped tells when it has.
+        """
+        job = self._job
+        if job is None:
+            return
+        if job.keeps and job.kill_at is None:
+            job.kill_at = time.monotonic() + _HEARS_S
+            with contextlib.suppress(OSError):  # a disk that refuses: it does not hear
+                (job.folder / CANCEL).touch()
+            self._hooks.on_state(job.state())
+        else:
+            self.cancel()
+            self._hooks.on_stopped()
+
     def cancel(self) -> None:
-        """Stop the job, if one runs; nothing is left of it."""
+        """End the job at once, if one runs; nothing is left of it."""
         if self._job is not None:
             _kill(self._job.process)
             self._end(self._job)
@@ -153,10 +184,25 @@ class Runner:
         job.listen()
         if job.for_case != self._hooks.case_identity():  # another case took its place: nobody waits for the answer
             self.cancel()
+        elif job.kill_at is not None and (ended or time.monotonic() > job.kill_at):
+            self._end_stopped(job)
         elif ended:
             self._finish(job)
         else:
+            self._tell_interim(job)
             self._hooks.on_state(job.state())
+
+    def _end_stopped(self, job: _Job) -> None:
+        """The user's stop() has been followed, or is now; what could not be kept is said."""
+        self.cancel()
+        self._hooks.on_stopped()
+        if "error" in job.end and job.end.get("kind") != CancelledError.__name__:
+            self._hooks.on_error(str(job.end["error"]), "")
+
+    def _tell_interim(self, job: _Job) -> None:
+        if job.interim and job.kill_at is None:
+            file, job.interim = job.folder / job.interim, ""
+            self._hooks.on_interim(file)
 
     def _finish(self, job: _Job) -> None:
         result, details = None, ""
@@ -217,6 +263,8 @@ def _process(folder: Path) -> subprocess.Popen[bytes]:
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
     """End the process and its children at once; it writes nothing but into its own folder."""
+    if process.poll() is not None:
+        return
     with contextlib.suppress(OSError):
         if os.name == "nt":
             process.kill()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from RPTDosimetryLib.background import Request, perform
@@ -91,6 +92,16 @@ class Step:
     def take(self, case: Case, result: Any) -> list[Any]:
         """Put the verb's answer into the scene; return the nodes made. Older results are the step's to remove."""
         raise NotImplementedError
+
+    def take_interim(self, case: Case, file: Path) -> None:
+        """Show a result on its way (interim_dose.py); it is none yet, and goes when the job ends."""
+
+    def ended(self, case: Case) -> None:
+        """The step's job has ended, however that was: nothing on its way stays in the scene."""
+
+    def kept(self, case: Case) -> str:
+        """A sentence that says what a stopped job left to go on from; empty where nothing is."""
+        return ""
 
     def outputs_fingerprint(self, case: Case) -> str:
         """Changes whenever steps downstream must run again. A step whose results are edited adds their content."""

@@ -20,6 +20,7 @@ VOIS = "vois"  # the segmentation that kinetics and dose use
 PREVIEW, LESION_PLACE = "preview", "lesion_place"  # a lesion that is being drawn; the point or box it is looked for at
 DENSITY, MEDIUM, TIA, DOSE, DOSE_ERROR = "density", "medium", "tia", "dose", "dose_error"
 CURVES, SCANS, CHART = "curves", "scans", "chart"  # tables of kinetics; a plot chart and its series
+RELATIVE_ERROR, INTERIM = "relative_error", "interim"  # of a dose; a dose on its way, no result, never saved
 ORGAN_DOSES, DVHS, ISODOSE = "organ_doses", "dvhs", "isodose"  # made from the dose volumes
 COMPARISON, COMPARED_DOSE, PROFILE = (
     "comparison",

@@ -37,7 +37,7 @@ def put_doses(case: Case, found: tuple[DoseOfEngine, ...]) -> list[Any]:
 
 def remove_dose(case: Case, engine: str) -> None:
     """Take the dose of an engine out of the scene, with its standard error and histograms."""
-    for role in (at.DOSE, at.DOSE_ERROR, at.DVHS, at.ISODOSE):
+    for role in (at.DOSE, at.DOSE_ERROR, at.RELATIVE_ERROR, at.DVHS, at.ISODOSE):
         for node in case.nodes(role):
             if at.text(node, "Engine") == engine:
                 case.remove(node)

@@ -6,18 +6,26 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import slicer
+
 from RPTDosimetryLib.bridge import attributes as at
 from RPTDosimetryLib.bridge import hierarchy
 from RPTDosimetryLib.bridge.case import Case
 from RPTDosimetryLib.bridge.dose_colours import dose_colours
+from RPTDosimetryLib.bridge.map_colours import dress
 from RPTDosimetryLib.bridge.volumes import image_of, volume_from_image
 from RPTDosimetryLib.errors import DoseError
-from RPTDosimetryLib.records import DoseMap, TiaMap
+from RPTDosimetryLib.records import DoseMap, Image, TiaMap
 
 #: What SlicerRT's own modules ask of a dose volume.
 SLICER_RT = {"DicomRtImport.DoseVolume": "1"}
 #: And of the study item above it: the unit, and Gy per voxel value.
 SLICER_RT_STUDY = {"DicomRtImport.DoseUnitName": "GY", "DicomRtImport.DoseUnitValue": "1.0"}
+
+#: Below this share of the highest dose a relative error says nothing.
+LEAST_SHARE = 0.01
+#: The scale of an error map ends where this many of its voxels do: a few at the rim are far higher.
+_SHOWN_PERCENTILE = 99.0
 
 
 def put_tia(case: Case, tia: TiaMap) -> Any:
@@ -52,7 +60,7 @@ def tia_of_case(case: Case) -> TiaMap:
 
 def put_dose(case: Case, dose: DoseMap) -> list[Any]:
     """The dose of an engine as a volume [Gy] in place of that engine's older one; with its standard error, if any."""
-    for old in [*case.nodes(at.DOSE), *case.nodes(at.DOSE_ERROR)]:
+    for old in [node for role in (at.DOSE, at.DOSE_ERROR, at.RELATIVE_ERROR) for node in case.nodes(role)]:
         if at.text(old, "Engine") == dose.engine:
             case.remove(old)
     node = volume_from_image(dose.image, f"Dose {dose.engine} [Gy]", at.DOSE)
@@ -63,18 +71,51 @@ def put_dose(case: Case, dose: DoseMap) -> list[Any]:
         Nuclide=dose.nuclide,
         Warnings=list(dose.warnings),
         Parameters=_told(dose.parameters),
+        RegionErrorsGy=dict(dose.region_errors_gy),
     )
     node.GetDisplayNode().SetAndObserveColorNodeID(dose_colours().GetID())
     for name, value in SLICER_RT.items():
         node.SetAttribute(name, value)
-    made = [node]
-    if dose.standard_error is not None:
-        error = volume_from_image(dose.standard_error, f"Standard error of dose {dose.engine} [Gy]", at.DOSE_ERROR)
-        at.write(error, "Engine", dose.engine)
-        made.append(error)
+    made = [node, *([] if dose.standard_error is None else _put_errors(dose, dose.standard_error))]
     for each in made:
         _place(case, each, "Dose")
     return made
+
+
+def error_node(case: Case, engine: str, role: str) -> Any:
+    """The standard error (at.DOSE_ERROR) or the relative one (at.RELATIVE_ERROR) of an engine's dose, or None."""
+    return next((node for node in case.nodes(role) if at.text(node, "Engine") == engine), None)
+
+
+def _put_errors(dose: DoseMap, error: Image) -> list[Any]:
+    """The standard error in Gy, and in % of the dose: NaN where that is below 1 % of its maximum."""
+    absolute = volume_from_image(error, f"Standard error of dose {dose.engine} [Gy]", at.DOSE_ERROR)
+    relative = volume_from_image(
+        relative_error(dose.image, error), f"Relative error of dose {dose.engine} [%]", at.RELATIVE_ERROR
+    )
+    for node in (absolute, relative):
+        at.write(node, "Engine", dose.engine)
+        _dress_error(node)
+    return [absolute, relative]
+
+
+def relative_error(dose: Image, error: Image) -> Image:
+    """100·σ/D [%] where D is at least LEAST_SHARE of its maximum, NaN elsewhere."""
+    import numpy as np
+
+    counted = (dose.voxels >= LEAST_SHARE * dose.voxels.max()) & (dose.voxels > 0)
+    percent = np.full(dose.voxels.shape, np.nan, dtype=np.float32)
+    percent[counted] = 100.0 * error.voxels[counted] / dose.voxels[counted]
+    return Image(percent, dose.grid, "%")
+
+
+def _dress_error(node: Any) -> None:
+    import numpy as np
+
+    values = slicer.util.arrayFromVolume(node)
+    known = values[np.isfinite(values)]
+    top = float(np.percentile(known, _SHOWN_PERCENTILE)) if known.size else 0.0
+    dress(node, dose_colours(), 0.0, top if top > 0 else 1.0)
 
 
 def dose_of(case: Case, node: Any) -> DoseMap:
@@ -87,9 +128,17 @@ def dose_of(case: Case, node: Any) -> DoseMap:
         method=at.text(node, "Method"),
         nuclide=at.text(node, "Nuclide"),
         standard_error=image_of(errors[-1]) if errors else None,
+        region_errors_gy=_region_errors(node),
         warnings=at.lines(node, "Warnings"),
         parameters=at.mapping(node, "Parameters"),
     )
+
+
+def _region_errors(node: Any) -> dict[str, float]:
+    """Errors of the mean doses of volumes; a scene of an older version has them among its parameters only."""
+    own = at.mapping(node, "RegionErrorsGy")
+    volumes = at.mapping(node, "Parameters").get("volumes", {})
+    return own or {name: float(told["standard_error_gy"]) for name, told in dict(volumes).items()}
 
 
 def doses_of_case(case: Case) -> list[DoseMap]:

@@ -20,6 +20,7 @@ _CODES = {
     "HU": (("112031", "DCM", "Attenuation Coefficient"), ("[hnsf'U]", "UCUM", "Hounsfield unit")),
     "g/cm3": (("127003", "99RPT", "Mass density"), ("g/cm3", "UCUM", "g/cm³")),
     "Bq·s": (("127001", "99RPT", "Time-integrated activity"), ("Bq.s", "UCUM", "Bq·s")),
+    "%": (("127004", "99RPT", "Relative error"), ("%", "UCUM", "%")),
     "Gy": (("128513", "DCM", "Absorbed Dose"), ("Gy", "UCUM", "Gy")),
 }
 #: Colour table of a role, by its name in Slicer's colour logic.

@@ -20,6 +20,7 @@ from RPTDosimetryLib.bridge.parameters import (
     CompareParameters,
     DoseParameters,
     KineticsParameters,
+    MonteCarloParameters,
     RegistrationParameters,
     ReportParameters,
     SegmentationParameters,
@@ -61,6 +62,7 @@ class RPTDosimetryParameterNode:
     segmentation: SegmentationParameters
     kinetics: KineticsParameters
     dose: DoseParameters
+    monteCarlo: MonteCarloParameters
     compare: CompareParameters
     report: ReportParameters
 

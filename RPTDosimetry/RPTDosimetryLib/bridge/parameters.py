@@ -184,6 +184,60 @@ class KineticsParameters:
     bootstrap: Annotated[int, WithinRange(0, 100000)] = 0
 
 
+class ShownMap(Enum):
+    """What of the shown engine lies over the CT."""
+
+    dose = "dose"
+    error = "standard error in Gy"
+    relative = "standard error in % of the dose"
+
+    def label(self) -> str:
+        """What the box shows."""
+        return self.value
+
+
+class MonteCarloUntil(Enum):
+    """What ends a Monte Carlo run: MonteCarloSettings.histories, or target_se without and with target_volumes."""
+
+    histories = "a number of decays"
+    voxels = "an error of voxels above 10 % of the maximum"
+    volumes = "an error of the mean of volumes"
+
+    def label(self) -> str:
+        """What the box shows."""
+        return self.value
+
+
+class Media(Enum):
+    """MonteCarloSettings.media."""
+
+    msv8 = "8 media"
+    msv20 = "20 media"
+
+    def label(self) -> str:
+        """What the box shows."""
+        return self.value
+
+
+@parameterPack
+class MonteCarloParameters:
+    """MonteCarloSettings. Decays in millions: how many, and with an error to reach at most (as many as a run on a
+    processor has batches for). volumes: JSON of names.
+    """
+
+    until: MonteCarloUntil = MonteCarloUntil.histories
+    millions: Annotated[float, WithinRange(0.001, 250000.0)] = 100.0
+    atMostMillions: Annotated[float, WithinRange(0.001, 250000.0)] = 10000.0
+    errorPercent: Annotated[float, WithinRange(0.001, 99.0)] = 1.0
+    volumes: str = "[]"
+    media: Media = Media.msv8
+    refine: Annotated[int, WithinRange(1, 8)] = 1
+    seed: Annotated[int, WithinRange(0, 2147483647)] = 1
+    device: Annotated[str, Choice(["cpu", "cuda"])] = "cpu"
+    photonShare: Annotated[float, WithinRange(0.01, 4.0)] = 0.25
+    flattening: Annotated[float, WithinRange(0.0, 0.9)] = 0.25
+
+
 @parameterPack
 class DoseParameters:
     """Engines (names with commas) and their options; then what is shown, which changes no result."""
@@ -194,6 +248,7 @@ class DoseParameters:
     ssvMaterial: Annotated[str, Choice(SSV_MATERIALS)] = "soft_tissue"
     ssvDensity: Annotated[float, WithinRange(0.01, 5)] = 1.04
     shown: str = ""
+    shownMap: ShownMap = ShownMap.dose
     thresholdPercent: Annotated[float, WithinRange(0, 100)] = 2.0
     opacityPercent: Annotated[float, WithinRange(0, 100)] = 50.0
     isodoses: bool = False

@@ -24,6 +24,9 @@ _WORDS = (
     ("give its time_h in [[study.time_points]]", _("give it in step Study")),
     ("Give time_h or acquired in [[study.time_points]]", _("Give them in step Study")),
     ("set unit in [[study.time_points]]", _("choose the unit in step Study")),
+    ("give the input it was made with, or name another file.", _("press Discard in step Dose.")),
+    ("decays: it is", _("decays (At most, under Monte Carlo): it is")),
+    ("Or choose device cpu.", _("Or choose the Device cpu under Monte Carlo.")),
     ("ssv_material", _("Kernel of ssv")),
 )
 

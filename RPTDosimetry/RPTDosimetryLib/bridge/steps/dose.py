@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,7 +13,8 @@ from slicer.i18n import tr as _
 
 from RPTDosimetryLib.background import Request
 from RPTDosimetryLib.bridge import attributes as at
-from RPTDosimetryLib.bridge import views
+from RPTDosimetryLib.bridge import checkpoints, interim, views
+from RPTDosimetryLib.bridge import monte_carlo_choices as monte_carlo
 from RPTDosimetryLib.bridge.case import Case
 from RPTDosimetryLib.bridge.dose_nodes import (
     chart_of_histograms,
@@ -21,16 +23,24 @@ from RPTDosimetryLib.bridge.dose_nodes import (
     rows_of,
     write_csv,
 )
-from RPTDosimetryLib.bridge.doses import tia_of_case
+from RPTDosimetryLib.bridge.doses import error_node, tia_of_case
 from RPTDosimetryLib.bridge.isodoses import levels_gy, remove_isodoses, show_isodoses
+from RPTDosimetryLib.bridge.parameters import ShownMap
 from RPTDosimetryLib.bridge.projection import hide_projection, show_projection
 from RPTDosimetryLib.bridge.steps.compare import jump_to_hottest
 from RPTDosimetryLib.bridge.steps.kinetics import tia_settings_of
+from RPTDosimetryLib.bridge.steps.monte_carlo_form import MonteCarloForm, kept_told
 from RPTDosimetryLib.bridge.steps.step import State, Step
+from RPTDosimetryLib.bridge.volumes_of_interest import known_of
 from RPTDosimetryLib.errors import ConfigurationError
 
 _FIGURES: tuple[str, ...] = ("volume_ml", "mass_g", "mean_gy", "d98_gy", "d50_gy", "d2_gy", "gy_per_gbq")
 
+_LEGENDS = {
+    ShownMap.dose: "Absorbed dose [Gy]",
+    ShownMap.error: "Standard error of the dose [Gy]",
+    ShownMap.relative: "Relative error of the dose [%]",
+}
 _SSV_MATERIAL = _("Of what the one kernel of ssv is made; choosing it sets its usual density")
 _SSV_DENSITY = _("At which density the kernel of ssv is taken")
 
@@ -44,6 +54,7 @@ class DoseStep(Step):
     upstream: ClassVar[tuple[str, ...]] = ("study", "calibration", "registration", "segmentation", "kinetics")
     _showing = False
     _drawn: Any = None  # what the display was last made from
+    _form: Any = None
 
     def setup(self) -> None:
         """Connect what can be used."""
@@ -57,6 +68,8 @@ class DoseStep(Step):
             slider.suffix, slider.decimals = " %", 0
         ui.csvEdit.filters = ctk.ctkPathLineEdit.Files
         ui.csvEdit.connect("currentPathChanged(QString)", self._on_path)
+        ui.discardButton.connect("clicked(bool)", lambda _checked: self.panel.guard(self.discard_kept))
+        self._form = MonteCarloForm(ui, self.panel)
 
     # what it is made from -----------------------------------------------------------------------------------------
 
@@ -69,6 +82,8 @@ class DoseStep(Step):
             ticked = ",".join(self.engines(case))
         if not ticked:
             told.append(_("Tick an engine."))
+        if monte_carlo.ENGINE in ticked:
+            told += monte_carlo.missing(case, _voi_names(case))
         return told
 
     def needs_review(self, case: Case) -> list[str]:
@@ -87,7 +102,8 @@ class DoseStep(Step):
     def settings(self, case: Case) -> Any:
         """What changes a dose; which engines are ticked does not."""
         chosen = case.parameters.dose
-        return [chosen.integrate, chosen.msvUnscaled, chosen.ssvMaterial, chosen.ssvDensity]
+        own = [chosen.integrate, chosen.msvUnscaled, chosen.ssvMaterial, chosen.ssvDensity]
+        return [*own, monte_carlo.told(case)]
 
     def state(self, case: Case) -> State:
         """Ready again when an engine is ticked that has no dose yet."""
@@ -107,22 +123,28 @@ class DoseStep(Step):
         from RPTDosimetryLib.tia.kinetics import series_of_registered
 
         registered = registered_of(case)
-        chosen = case.parameters.dose
+        chosen, checkpoint = case.parameters.dose, self.checkpoint(case)
+        if checkpoint is not None:
+            checkpoints.clean_up(checkpoint)
         settings = DoseSettings(
             integrate=chosen.integrate,
             msv_unscaled=chosen.msvUnscaled,
             ssv_material=chosen.ssvMaterial,
             ssv_density_g_per_cm3=chosen.ssvDensity,
         )
+        engines = self.engines(case)
+        if monte_carlo.ENGINE in engines:
+            settings = replace(settings, monte_carlo=monte_carlo.settings_of(case, checkpoint))
         order = DoseOrder(
-            tuple(self.engines(case)),
+            tuple(engines),
             settings,
             density_settings_of(case),
             tia_settings=tia_settings_of(case),
             recovery=calibration_of(case).recovery_curve(),
         )
         series = series_of_registered(registered)
-        return Request("several_doses", (registered, series, vois_of_case(case), tia_of_case(case), order))
+        given = (registered, series, vois_of_case(case), tia_of_case(case), order)
+        return Request("several_doses", given, keeps=checkpoint is not None)
 
     def take(self, case: Case, result: Any) -> list[Any]:
         """Volumes and tables into the scene; doses of other engines go where they no longer hold."""
@@ -134,6 +156,7 @@ class DoseStep(Step):
         remove_isodoses(case)
         nodes = put_doses(case, result)
         case.parameters.dose.shown = result[0].dose.engine
+        case.parameters.dose.shownMap = ShownMap.dose
         self._drawn = None
         if self.panel is not None:
             views.show_layout(views.OVERLAY)
@@ -141,6 +164,51 @@ class DoseStep(Step):
             jump_to_hottest(self.shown(case))
             self.panel.say("\n".join(dict.fromkeys(note for one in result for note in one.dose.warnings)))
         return nodes
+
+    def _taken(self, case: Case, result: Any, made_from: str) -> list[Any]:
+        """What is done is not kept twice."""
+        nodes = super()._taken(case, result, made_from)
+        if any(one.dose.engine == monte_carlo.ENGINE for one in result):
+            checkpoints.forget(checkpoints.path_of(case, made_from))
+        return nodes
+
+    # on its way ---------------------------------------------------------------------------------------------------
+
+    def checkpoint(self, case: Case) -> Path | None:
+        """Where a Monte Carlo run of the input and settings as they are now keeps what is done; None where it cannot.
+
+        A dose rate is a run for each time point, which one file does not hold.
+        """
+        if monte_carlo.ENGINE not in self.engines(case) or case.parameters.dose.integrate != "activity":
+            return None
+        return checkpoints.path_of(case, self.inputs_fingerprint(case))
+
+    def kept(self, case: Case) -> str:
+        """What a stopped Monte Carlo run left for the input and settings as they are now."""
+        path = self.checkpoint(case)
+        return "" if path is None else kept_told(case, checkpoints.found(path))
+
+    def discard_kept(self) -> None:
+        """Remove what a stopped run left."""
+        path = self.checkpoint(self.panel.case)
+        if path is not None:
+            checkpoints.forget(path)
+        self.panel.say(_("The next Monte Carlo run starts anew."))
+
+    def take_interim(self, case: Case, file: Path) -> None:
+        """The dose so far over the CT, marked as what it is."""
+        from RPTDosimetryLib.interim_dose import read_interim
+
+        found, chosen = read_interim(file), case.parameters.dose
+        if found is not None:
+            interim.show_interim(
+                case, monte_carlo.ENGINE, found, chosen.opacityPercent / 100, chosen.thresholdPercent / 100
+            )
+
+    def ended(self, case: Case) -> None:
+        """The dose on its way goes; an older one that it covered is shown again."""
+        if interim.remove_interim(case):
+            self._drawn = ()
 
     # what the user does -------------------------------------------------------------------------------------------
 
@@ -159,10 +227,11 @@ class DoseStep(Step):
         dose, chosen = self.shown(case), case.parameters.dose
         if dose is None:
             return
-        maximum_gy = float(slicer.util.arrayFromVolume(dose).max())
+        maximum_gy, error = float(slicer.util.arrayFromVolume(dose).max()), self._shown_error(case, dose)
         ct = next((point.ct for point in case.time_points() if point.ct is not None), None)
         opacity = chosen.opacityPercent / 100
-        views.show_overlay(ct or dose, dose if ct is not None else None, opacity, fit)
+        over = dose if error is None else error
+        views.show_overlay(ct or over, over if ct is not None else None, opacity, fit)
         display = dose.GetDisplayNode()
         display.SetThreshold(chosen.thresholdPercent / 100 * maximum_gy, maximum_gy)
         display.SetApplyThreshold(True)
@@ -170,7 +239,7 @@ class DoseStep(Step):
             if other is not dose:
                 hide_projection(other)
         views.hide_legends()
-        views.show_legend(dose, _("Absorbed dose [Gy]"))
+        views.show_legend(over, _(_LEGENDS[chosen.shownMap if error is not None else ShownMap.dose]))
         chart = chart_of_histograms(case, [at.text(node, "Engine") for node in case.nodes(at.DOSE)])
         if chart is not None:
             views.show_chart(chart)
@@ -182,6 +251,13 @@ class DoseStep(Step):
             show_isodoses(case, dose, levels_gy(chosen.isodoseLevels, chosen.isodoseUnit, maximum_gy))
         else:
             remove_isodoses(case)
+
+    @staticmethod
+    def _shown_error(case: Case, dose: Any) -> Any:
+        """The error map that is asked for in place of the dose; None for the dose itself, or where there is none."""
+        roles = {ShownMap.error: at.DOSE_ERROR, ShownMap.relative: at.RELATIVE_ERROR}
+        role = roles.get(case.parameters.dose.shownMap)
+        return None if role is None else error_node(case, at.text(dose, "Engine"), role)
 
     def save_table(self) -> None:
         """The organ table of every engine as .csv. Raises ConfigurationError without a path."""
@@ -214,6 +290,7 @@ class DoseStep(Step):
         reason = busy or "\n".join(missing)
         ui.runButton.enabled = not reason
         ui.runButton.toolTip = reason or _("Compute the dose by every ticked engine; it can be cancelled")
+        self._show_monte_carlo(case, bool(busy))
         ui.missingLabel.text = "\n".join(missing)
         ui.missingLabel.setVisible(bool(missing))
         dose = self.shown(case)
@@ -227,11 +304,20 @@ class DoseStep(Step):
         )
         self._show_display(case, dose)
 
+    def _show_monte_carlo(self, case: Case, busy: bool) -> None:
+        """Its settings where it is ticked, and what a stopped run left."""
+        ticked = monte_carlo.ENGINE in self.engines(case)
+        self._form.refresh(case, ticked, _voi_names(case) if ticked else [])
+        kept = self.kept(case) if ticked and not busy and case.node(at.TIA) is not None else ""
+        self._form.show_kept(kept, busy)
+        self.ui.runButton.text = _("Resume") if kept else _("Compute &dose")
+
     def _show_display(self, case: Case, dose: Any) -> None:
         """Follow the settings of the display; a level that is no number is said, not raised."""
         chosen = case.parameters.dose
         names = (
             "shown",
+            "shownMap",
             "thresholdPercent",
             "opacityPercent",
             "isodoses",
@@ -295,12 +381,20 @@ class DoseStep(Step):
             box.addItems(names)
         dose = self.shown(case)
         box.setCurrentIndex(-1 if dose is None else names.index(at.text(dose, "Engine")))
+        known = dose is not None and error_node(case, at.text(dose, "Engine"), at.DOSE_ERROR) is not None
+        self.ui.mapBox.enabled = known
+        told = _("The dose, or its statistical error (1 σ)")
+        self.ui.mapBox.toolTip = told if known else _("Only doses of monte_carlo have a statistical error.")
 
     def _show_table(self, dose: Any) -> None:
         table = self.ui.organTable
         rows = [] if dose is None else rows_of(dose)
         heads = [_("volume [mL]"), _("mass [g]"), _("mean [Gy]"), _("D98"), _("D50"), _("D2"), _("Gy/GBq")]
         figures = _FIGURES
+        if any(row.mean_se_gy is not None for row in rows):
+            at_mean = figures.index("mean_gy") + 1
+            figures = (*figures[:at_mean], "mean_se_gy", *figures[at_mean:])
+            heads = [*heads[:at_mean], _("± [Gy]"), *heads[at_mean:]]
         if any(row.mean_recovered_gy is not None for row in rows):
             figures, heads = (*figures, "mean_recovered_gy"), [*heads, _("mean/RC [Gy]")]
         table.setColumnCount(len(heads) + 1)
@@ -340,3 +434,7 @@ class DoseStep(Step):
     def _on_path(self, path: str) -> None:
         if not self._showing:
             self.panel.parameters.dose.tableFile = path
+
+
+def _voi_names(case: Case) -> list[str]:
+    return [part.name for part in known_of(case).drawn]

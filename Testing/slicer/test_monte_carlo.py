@@ -1,6 +1,7 @@
 """Engine monte_carlo from the panel: settings, interim doses, cancel and resume, error maps, closing in mid-run."""
 
 import csv
+import shutil
 import time
 from dataclasses import replace
 
@@ -18,7 +19,10 @@ LONG_MILLIONS = 200.0
 
 @pytest.fixture
 def ready(panel):
-    """The panel with everything that Dose needs, the engine ticked, and the library's records."""
+    """The panel with everything that Dose needs, the engine ticked, and the library's records; nothing kept yet."""
+    from RPTDosimetryLib.bridge import checkpoints
+
+    shutil.rmtree(checkpoints.folder(), ignore_errors=True)
     registered, vois = put_upstream(panel.case, four_time_points())
     panel.steps["kinetics"].run_now(panel.case)
     panel.open_step("dose")

@@ -200,10 +200,13 @@ class DoseStep(Step):
         from RPTDosimetryLib.interim_dose import read_interim
 
         found, chosen = read_interim(file), case.parameters.dose
-        if found is not None:
-            interim.show_interim(
-                case, monte_carlo.ENGINE, found, chosen.opacityPercent / 100, chosen.thresholdPercent / 100
-            )
+        if found is None:
+            return
+        remove_isodoses(case)  # of an older dose; they come back with it
+        for older in case.nodes(at.DOSE):
+            hide_projection(older)
+        opacity, threshold = chosen.opacityPercent / 100, chosen.thresholdPercent / 100
+        interim.show_interim(case, monte_carlo.ENGINE, found, opacity, threshold)
 
     def ended(self, case: Case) -> None:
         """The dose on its way goes; an older one that it covered is shown again."""
@@ -363,8 +366,9 @@ class DoseStep(Step):
                     item.setCheckState(qt.Qt.Unchecked)
                 table.setItem(row, column, item)
         table.resizeColumnsToContents()
-        table.horizontalHeader().setSectionResizeMode(1, qt.QHeaderView.Stretch)
-        table.verticalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)  # texts wrap
+        for column in (1, 2):  # their texts wrap
+            table.horizontalHeader().setSectionResizeMode(column, qt.QHeaderView.Stretch)
+        table.verticalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)
 
     def _tick_engines(self, case: Case) -> None:
         chosen, table = self.engines(case), self.ui.engines

@@ -245,6 +245,28 @@ def test_the_dose_is_the_librarys_with_its_errors_and_marks(ready, tmp_path):
     assert "out of date" not in header(panel, "dose")
 
 
+def test_a_run_to_an_error_of_volumes_on_a_finer_grid_is_the_librarys(ready):
+    import qt
+
+    from RPTDosimetryLib.bridge.doses import doses_of_case
+
+    panel, registered, vois = ready
+    ui = ui_of(panel)
+    choose(ui.mcUntilBox, "an error of the mean of volumes")
+    ui.mcVolumes.item(0, 0).setCheckState(qt.Qt.Checked)
+    ui.mcErrorBox.value = 0.5
+    ui.mcAtMostBox.value = 2.0
+    choose(ui.mcMediaBox, "20 media")
+    ui.mcRefineBox.value = 2
+    compute(panel, ENGINE)
+    chosen = {"target_se": 0.005, "target_volumes": ("kidney",), "histories": 2e6, "media": "msv20", "refine": 2}
+    own = own_dose(panel, registered, vois, **chosen)
+    (back,) = doses_of_case(panel.case)
+    np.testing.assert_array_equal(back.image.voxels, own.image.voxels)
+    assert back.parameters["volumes"]["kidney"]["relative_error"] <= 0.005
+    assert back.parameters["decays_simulated"] == own.parameters["decays_simulated"]
+
+
 def test_only_doses_with_errors_offer_their_errors(ready):
     panel = ready[0]
     compute(panel, "local")

@@ -139,3 +139,27 @@ def test_the_process_ends_with_the_program_that_started_it(tmp_path):
     process.stdin.close()
     assert process.wait(timeout=10) == 1
     assert not (tmp_path / "sample").exists()
+
+
+def test_a_job_that_does_not_hear_is_ended_after_a_while(runner, told, tmp_path, monkeypatch):
+    from RPTDosimetryLib.bridge import runner as module
+
+    monkeypatch.setattr(module, "_HEARS_S", 0.5)
+    runner.start("Sample", Request("sample_study", (tmp_path / "sample", 1), keeps=True), told.results.append)
+    process = runner._job.process
+    started = time.monotonic()
+    runner.stop()
+    assert runner.busy, "it is asked first"
+    assert "Stopping" in told.states[-1].text
+    runner.wait(30)
+    assert 0.4 < time.monotonic() - started < 5.0
+    assert process.poll() is not None
+    assert (told.results, told.errors) == ([], [])
+
+
+def test_a_second_stop_ends_a_job_at_once(runner, told, tmp_path):
+    runner.start("Sample", Request("sample_study", (tmp_path / "sample", 1), keeps=True), told.results.append)
+    runner.stop()
+    runner.stop()
+    assert not runner.busy
+    assert told.results == []

@@ -135,7 +135,7 @@ def test_the_kernel_of_ssv_is_chosen_and_its_usual_density_comes_with_it(ready):
     assert ui.ssvMaterialBox.enabled
     choose(ui.ssvMaterialBox, "water")
     assert ui.ssvDensityBox.value == pytest.approx(1.0)
-    assert panel.steps["dose"].settings(panel.case)[2:] == ["water", 1.0]
+    assert panel.steps["dose"].settings(panel.case)[2:4] == ["water", 1.0]
     run(panel, "dose")
     node = panel.case.node(at.DOSE)
     assert "kernel of water at 1 g/cm3" in at.text(node, "Method")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,7 +28,7 @@ EGSNRC_PHOTON_DECAYS: Final = 8.78e7
 
 
 def monte_carlo_rows(shared: Path) -> list[ValidationRow]:
-    """Mean dose and photon part of every region, twice."""
+    """Mean dose and photon part of every region, twice, with other random numbers."""
     folder = shared / "data" / "am"
     starts = {
         "from density and media": PatientFiles(
@@ -37,14 +38,18 @@ def monte_carlo_rows(shared: Path) -> list[ValidationRow]:
         ),
         "from HU": PatientFiles(hu=folder / "hu.nrrd"),
     }
-    return [row for name, files in starts.items() for row in _rows(folder, files, f"AM torso, monte_carlo {name}")]
+    return [
+        row
+        for seed, (name, files) in enumerate(starts.items(), start=1)
+        for row in _rows(folder, files, seed, f"AM torso, monte_carlo {name}")
+    ]
 
 
-def _rows(folder: Path, files: PatientFiles, case: str) -> list[ValidationRow]:
+def _rows(folder: Path, files: PatientFiles, seed: int, case: str) -> list[ValidationRow]:
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     regions = summary["regions"]
     tia = TiaMap(read_image(folder / "tia_bq_s.nrrd", "Bq·s"), "given", 0.0)
-    settings = DoseSettings(engine="monte_carlo", monte_carlo=SETTINGS)
+    settings = DoseSettings(engine="monte_carlo", monte_carlo=replace(SETTINGS, seed=seed))
     patient = patient_from_files(files, tia.image.grid, settings)
     labels = read_image(folder / "regions.nrrd", "1").voxels
     vois = [

@@ -39,7 +39,8 @@ class TransportPhysics:
             )
         if self.photon_cut_kev >= self.electron_cut_kev:
             raise TransportError(
-                f"The cut of photons, {self.photon_cut_kev} keV, must be below that of electrons, {self.electron_cut_kev}."
+                f"The cut of photons, {self.photon_cut_kev} keV, must be below that of electrons, "
+                f"{self.electron_cut_kev} keV."
             )
         if not 1 <= self.bremsstrahlung_copies <= 64:
             raise TransportError(f"{self.bremsstrahlung_copies} copies of a bremsstrahlung photon: choose 1 to 64.")

@@ -180,6 +180,24 @@ def test_a_stopped_run_goes_on_from_its_checkpoint_to_the_same_dose(case, region
     same(extended, simulate_voxels("Lu-177", case, longer, regions=regions))
 
 
+def test_a_stopped_run_with_a_target_ends_where_it_would_have(case, regions, tmp_path):
+    path = tmp_path / "run.npz"
+    wanted = VoxelRunSettings(decays=1e8, batch_decays=2e4, target=ErrorTarget(0.0006, ("hot",)))
+    whole = simulate_voxels("Lu-177", case, wanted, regions=regions)
+    assert whole.batches > 60
+
+    def in_the_third_round():
+        tally = VoxelTally.load(path)
+        return tally.heading_for > 40 and len(tally.batches) > 42
+
+    with pytest.raises(CancelledError):
+        simulate_voxels(
+            "Lu-177", case, wanted, regions=regions, cancelled=in_the_third_round,
+            keeping=Keeping(path, checkpoint_s=0.0),
+        )  # fmt: skip
+    same(simulate_voxels("Lu-177", case, wanted, regions=regions, keeping=Keeping(path)), whole)
+
+
 def test_stopping_takes_less_than_a_second(case):
     """Batches of a million decays, stopped at once."""
     started, asked = time.monotonic(), []

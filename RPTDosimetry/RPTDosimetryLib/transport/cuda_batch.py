@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numba import config
 from numpy.typing import NDArray
+from scipy.stats import poisson
 
 from RPTDosimetryLib.errors import TransportError
 from RPTDosimetryLib.records import Cancelled
@@ -24,15 +25,18 @@ if TYPE_CHECKING:
 
     from RPTDosimetryLib.transport.voxel_batch import BatchPlan, Beam
 
-#: Threads of a block, and of the whole device: several times what any device holds at once.
+#: Threads of a block, and blocks of a launch: several times what any device holds at once.
 BLOCK: Final = 128
-THREADS: Final = 1 << 18
+BLOCKS: Final = 2048
 #: A launch cannot be stopped, so it should take about this long [s]; how many histories that is, the first ones tell.
 LAUNCH_S: Final = 0.2
 FIRST_LAUNCH: Final = 1 << 16
 GROWTH: Final = 8.0
 #: Rows of the stack of a thread: at least and at most; each costs 80 bytes of every thread that the device can hold.
 FEWEST_ROWS, MOST_ROWS = 64, 1024
+#: Probability that a history has more Møller electrons than there are rows for them; likewise for photons.
+HARDLY_EVER: Final = 1e-12
+COMPTON_ROWS: Final = 8
 
 
 class DeviceWorker:
@@ -102,9 +106,8 @@ class DeviceWorker:
 
         emission, source, _ = self._beams[kind]
         # plain functions of the simulator add without atomics, so a block has one thread there
-        block, threads = (1, 8) if config.ENABLE_CUDASIM else (BLOCK, THREADS)
-        blocks = max(math.ceil(min(histories.end - histories.first, threads) / block), 1)
-        self._kernels[kind][blocks, block](emission, histories, source, self._tables, self._score, self._sums)
+        grid = (8, 1) if config.ENABLE_CUDASIM else (BLOCKS, BLOCK)
+        self._kernels[kind][grid](emission, histories, source, self._tables, self._score, self._sums)
         cuda.synchronize()
 
 
@@ -118,20 +121,16 @@ def rows_needed(plan: BatchPlan) -> int:
     """Rows for the particles of a history that wait, a power of 2.
 
     While a particle is followed, all that it sets free waits; what these set free is less. Møller electrons and
-    bremsstrahlung photons of the most energetic electron are Poisson numbers: mean, eight standard deviations, and a
-    few for Compton electrons. A history that needs more is counted on the device, and the batch fails.
+    bremsstrahlung photons of the most energetic electron are Poisson numbers, so a number that is hardly ever exceeded
+    and a few rows for Compton electrons are enough. A history that needs more is counted, and the batch fails.
     """
     highest_kev = max(_highest_kev(plan.electrons), _highest_kev(plan.photons))
     tables = plan.tables.electrons
     node = min(int(np.searchsorted(tables.ladder[0, :, ENERGY], highest_kev)), tables.ladder.shape[1] - 1)
-    moller, brems = (float(tables.ladder[:, node, field].max()) for field in (MOLLER, BREMS))
-    needed = _at_most(moller) + _at_most(brems) * tables.bremsstrahlung_copies + 16
+    expected = [float(tables.ladder[:, node, field].max()) for field in (MOLLER, BREMS)]
+    moller, brems = (float(poisson.isf(HARDLY_EVER, number)) for number in expected)
+    needed = moller + brems * tables.bremsstrahlung_copies + COMPTON_ROWS
     return int(min(max(2 ** math.ceil(math.log2(needed)), FEWEST_ROWS), MOST_ROWS))
-
-
-def _at_most(expected: float) -> float:
-    """A Poisson number that is exceeded never in practice."""
-    return expected + 8.0 * math.sqrt(expected)
 
 
 def _highest_kev(beam: Beam) -> float:

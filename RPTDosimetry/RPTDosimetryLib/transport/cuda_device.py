@@ -48,8 +48,9 @@ def _driver_and_device(cuda) -> DeviceAnswer | None:  # type: ignore[no-untyped-
         if len(cuda.gpus) > 0:
             return None
     except Exception as error:  # CudaSupportError, or the driver's own
-        reason = " ".join(str(error).split())
-        return DeviceAnswer(False, f"No NVIDIA driver answers ({reason}): install the driver of the card and restart.")
+        return DeviceAnswer(
+            False, f"No NVIDIA driver answers ({_said(error)}): install the driver of the card and restart."
+        )
     return DeviceAnswer(False, "The NVIDIA driver sees no device: check CUDA_VISIBLE_DEVICES and that a card is there.")
 
 
@@ -58,11 +59,16 @@ def _toolkit(nvvm) -> DeviceAnswer | None:  # type: ignore[no-untyped-def]
     try:
         nvvm.NVVM()
     except Exception as error:  # NvvmSupportError, or a library that cannot be loaded
-        reason = " ".join(str(error).split())
         return DeviceAnswer(
-            False, f"libNVVM of the CUDA toolkit is missing ({reason}): install the toolkit or set CUDA_HOME to it."
+            False,
+            f"libNVVM of the CUDA toolkit is missing ({_said(error)}): install the toolkit or set CUDA_HOME to it.",
         )
     return None
+
+
+def _said(error: Exception) -> str:
+    """The message in one line, without the end of its sentence."""
+    return " ".join(str(error).split()).rstrip(" .:")
 
 
 def _name(cuda) -> str:  # type: ignore[no-untyped-def]

@@ -116,7 +116,8 @@ def device_function(kind: int, room: int) -> Callable[..., None]:
             at = row_reaching(history_begun(history, histories, rng), source.cumulative)
             energy = energy_of(history, shift, emission)
             booked += followed(energy, source.voxel[at], source.weight[at], tables, score, stack, rng)
-        cuda.atomic.add(sums, BOOKED, booked)
+        if booked > 0.0:
+            cuda.atomic.add(sums, BOOKED, booked)
         if stack[room, 0] > 0.0:
             cuda.atomic.add(sums, LOST, stack[room, 0])
 

@@ -22,6 +22,8 @@ from RPTDosimetryLib.bridge.steps import make_steps
 from RPTDosimetryLib.bridge.steps.step import State, Step
 from RPTDosimetryLib.errors import DosimetryError
 
+#: Lines of a message that are shown; its tooltip holds all. More would push the steps off a small screen.
+_LINES_SHOWN = 5
 _MARKS = {State.TODO: "○", State.READY: "●", State.DONE: "✓", State.OUT_OF_DATE: "↻", State.NEEDS_REVIEW: "!"}
 
 
@@ -34,6 +36,7 @@ class Panel(VTKObservationMixin):
         self._gui_tag: Any = None
         self._observed: Any = None
         self._running: Step | None = None
+        self._said = ""
         self.runner = Runner(Hooks(lambda: self.case.identity, self._show_job, self.say_error))
         self._soon = qt.QTimer()
         self._soon.setSingleShot(True)
@@ -94,19 +97,18 @@ class Panel(VTKObservationMixin):
 
     def say(self, text: str) -> None:
         """A line in the message area; empty clears it."""
-        self._say(text, error=False)
+        self._say(text)
 
     def say_error(self, text: str, details: str = "") -> None:
         """An error in the message area and in Slicer's log; details (a traceback) as tooltip."""
         logging.warning(text + ("\n" + details if details else ""))
-        self._say(text, error=True)
-        self.message.toolTip = details
+        self._say(text, error=True, details=details)
         self.refresh_soon()
 
     @property
     def said(self) -> str:
-        """What the message area shows."""
-        return str(self.message.text)
+        """The message, whole; of a long one the message area shows the first lines."""
+        return self._said
 
     def open_step(self, key: str) -> None:
         """Unfold one step, fold the others."""
@@ -151,15 +153,22 @@ class Panel(VTKObservationMixin):
             self.removeObserver(self._observed.parameterNode, vtk.vtkCommand.ModifiedEvent, self._on_parameters)
             self._observed = None
 
+    def leave(self) -> None:
+        """Another module is opened: nothing of this one goes on acting in the views."""
+        for step in self.steps.values():
+            step.leave()
+
     def close(self) -> None:
         """The module is going away: no job, no observer and no timer stays."""
         self._soon.stop()
         self.runner.cancel()
+        self.leave()
         self.disconnect()
         self.removeObservers()
 
     def _on_close(self, _caller: Any = None, _event: Any = None) -> None:
         self.runner.cancel()
+        self.leave()
         self.disconnect()
         self.logic.forgetCase()
 
@@ -267,9 +276,12 @@ class Panel(VTKObservationMixin):
         elapsed = _("{seconds:.0f} s").format(seconds=state.elapsed_s)
         self._job_text.text = f"{state.text} ({elapsed}{left})"
 
-    def _say(self, text: str, error: bool) -> None:
-        self.message.text = text
-        self.message.toolTip = ""
+    def _say(self, text: str, error: bool = False, details: str = "") -> None:
+        self._said, lines = text, text.split("\n")
+        more = _("… and {n} more lines: rest the mouse here to read them.").format(n=len(lines) - _LINES_SHOWN + 1)
+        fits = len(lines) <= _LINES_SHOWN
+        self.message.text = text if fits else "\n".join([*lines[: _LINES_SHOWN - 1], more])
+        self.message.toolTip = details or ("" if fits else text)
         self.message.setVisible(bool(text))
         # A frame in a colour that is readable on light and on dark themes; the words carry the meaning.
         colour = "#d9534f" if error else "#5b9bd5"

@@ -143,6 +143,7 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
         pass
 
     setSwitchToSegmentationsButtonVisible = setSourceVolumeNodeSelectorVisible = setSegmentationNodeSelectorVisible
+    setAutoShowSourceVolumeNode = setSegmentationNodeSelectorVisible
 
     def setMaximumNumberOfUndoStates(self, count):
         pass

@@ -48,6 +48,9 @@ class Step:
     def refresh(self, case: Case) -> None:
         """Show what the scene holds; enable what can be done, with tooltips that say what is missing."""
 
+    def leave(self) -> None:
+        """Let go of the views: another module is opened, or the scene is closed."""
+
     def missing(self, case: Case) -> list[str]:
         """Sentences that say what the step still lacks; empty when it can run (or has nothing to run)."""
         return []

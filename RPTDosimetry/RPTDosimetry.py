@@ -34,8 +34,7 @@ class RPTDosimetry(ScriptedLoadableModule):
         ScriptedLoadableModule.__init__(self, parent)
         parent.title = _("RPT Dosimetry")
         parent.categories = ["Nuclear Medicine"]
-        parent.dependencies = ["Colors", "Markups", "Plots", "SegmentEditor", "Segmentations", "Sequences"]
-        parent.dependencies += ["SubjectHierarchy", "Transforms", "VolumeRendering", "Volumes"]
+        parent.dependencies = ["Segmentations", "SegmentEditor", "Sequences", "SubjectHierarchy", "Volumes"]
         parent.contributors = ["SlicerRPTDosimetry contributors"]
         parent.helpText = _(
             "Voxel dosimetry for radiopharmaceutical therapy: from serial SPECT/CT to absorbed dose maps, organ tables "

@@ -152,8 +152,8 @@ def test_table_and_histograms_are_those_of_the_dose(computed):
     import slicer
 
     from RPTDosimetryLib.bridge import attributes as at
+    from RPTDosimetryLib.bridge.charts import values_of
     from RPTDosimetryLib.bridge.dose_nodes import rows_of
-    from RPTDosimetryLib.bridge.kinetics_nodes import values_of
 
     panel = computed[0]
     ui = panel.steps["dose"].ui

@@ -115,9 +115,8 @@ class KineticsStep(Step):
         if tia is None:
             raise KineticsError(_("There is no map yet: press Fit and integrate."))
         ct = next((point.ct for point in case.time_points() if point.ct is not None), None)
-        views.show_overlay(ct or tia, tia if ct is not None else None)
-        views.hide_legends()
-        views.show_legend(tia, _("Time-integrated activity [Bq·s]"))
+        views.show_over_ct(tia, ct, _("Time-integrated activity [Bq·s]"))
+        views.show_volumes(case.node(at.VOIS), filled=False)
 
     def show_curve(self, name: str) -> None:
         """The chart of one VOI in the plot view."""

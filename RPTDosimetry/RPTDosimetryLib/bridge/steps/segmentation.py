@@ -21,6 +21,7 @@ from RPTDosimetryLib.bridge.steps.step import Step
 from RPTDosimetryLib.bridge.steps.volume_table import show_table
 from RPTDosimetryLib.bridge.total_segmentator import why_no_total_segmentator
 from RPTDosimetryLib.bridge.voi_rows import Row, hours_of, rows_of
+from RPTDosimetryLib.bridge.volumes import activity_title, dress
 from RPTDosimetryLib.errors import DosimetryError, VoiError
 
 _EDITED_AFTER_MS, _PREVIEW_AFTER_MS = 250, 20
@@ -104,6 +105,12 @@ class SegmentationStep(Step):
         timer.setInterval(milliseconds)
         timer.connect("timeout()", slot)
         return timer
+
+    def leave(self) -> None:
+        """No effect of the editor goes on drawing."""
+        if self._editor is not None:
+            self._editor.setActiveEffectByName("")
+            self._editor.setSegmentationNode(None)
 
     # what it runs -------------------------------------------------------------------------------------------------
 
@@ -340,8 +347,12 @@ class SegmentationStep(Step):
         number = reference_number(case) if case.node(at.SEEN) is not None else None
         spect = None if number is None else case.node(at.REGISTERED, number)
         ct = lesions.ct_of(case, number)
-        if ct is not None or spect is not None:
-            views.show_overlay(ct or spect, spect if ct is not None else None, fit=False)
+        node = case.node(at.VOIS)
+        node.CreateClosedSurfaceRepresentation()
+        views.show_volumes(node, filled=True)
+        if spect is not None:
+            dress(spect, at.REGISTERED)  # step Registration shows it in grey
+            views.show_over_ct(spect, ct, activity_title(spect), fit=False)
 
     # preview and editor -------------------------------------------------------------------------------------------
 
@@ -386,6 +397,7 @@ class SegmentationStep(Step):
             self._editor.setSegmentationNodeSelectorVisible(False)
             self._editor.setSwitchToSegmentationsButtonVisible(False)
             self._editor.setMaximumNumberOfUndoStates(10)
+            self._editor.setAutoShowSourceVolumeNode(False)  # what the panel shows stays in the views
             self.ui.editorFrame.layout().addWidget(self._editor)
         self.panel.guard(lambda: self._connect_editor(self.panel.case))
 

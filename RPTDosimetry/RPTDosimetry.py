@@ -182,6 +182,7 @@ class RPTDosimetryTest(ScriptedLoadableModuleTest):
             self.assertTrue((Path(folder) / "report").is_dir())
         found = errors_against_truth(panel.case)
         self.assertEqual(set(found), {"local", "msv8"})
+        largest = {"liver": 0.12, "kidney_left": 0.25, "kidney_right": 0.25, "spleen": 0.25}  # SPECT blurs small organs
         for engine, errors in found.items():
-            for organ in ("kidney_left", "kidney_right", "liver", "spleen"):
-                self.assertLess(abs(errors[organ]), 0.15, f"{organ} by {engine}")
+            for organ, most in largest.items():
+                self.assertLess(abs(errors[organ]), most, f"{organ} by {engine}")

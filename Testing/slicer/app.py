@@ -72,7 +72,7 @@ def make_window():
             from RPTDosimetryLib.bridge import views
 
             self.module.enter()
-            views.show_layout(views.OVERLAY)
+            manager.setLayout(views.OVERLAY)
 
         def scroll_to_open_step(self):
             """The open step below the top of the panel, as far as the panel reaches."""

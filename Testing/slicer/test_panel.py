@@ -80,6 +80,15 @@ def test_add_a_folder_by_typing_and_clicking(panel, sample_study):
     assert ui.table.rowCount == 4
 
 
+def test_a_long_message_leaves_room_for_the_steps(panel):
+    told = "\n".join(f"note {n}" for n in range(9))
+    panel.say(told)
+    assert panel.said == panel.message.toolTip == told
+    assert panel.message.text.split("\n")[3:] == ["note 3", "… and 5 more lines: rest the mouse here to read them."]
+    panel.say("note")
+    assert (panel.message.text, panel.message.toolTip) == ("note", "")
+
+
 def test_an_error_is_a_sentence_in_the_panel(panel, tmp_path):
     ui = panel.steps["study"].ui
     ui.folderEdit.currentPath = str(tmp_path)

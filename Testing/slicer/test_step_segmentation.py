@@ -566,6 +566,18 @@ def test_the_segment_editor_gets_volumes_source_and_the_grid_of_the_dose(with_vo
     step.ui.editButton.collapsed = True
 
 
+def test_the_segment_editor_stops_drawing_when_the_module_is_left_and_goes_on_when_it_is_back(with_vois):
+    step = with_vois.steps["segmentation"]
+    step.ui.editButton.collapsed = False
+    node = step._editor.segmentationNode()
+    step._editor.setActiveEffectByName("Paint")
+    with_vois.leave()
+    assert step._editor._nodes["effect"] == ""
+    assert step._editor.segmentationNode() is None
+    with_vois.connect()
+    assert step._editor.segmentationNode() is node
+
+
 # saving, closing ----------------------------------------------------------------------------------------------------
 
 

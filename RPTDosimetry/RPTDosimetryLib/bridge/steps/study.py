@@ -53,6 +53,7 @@ class StudyStep(Step):
         ui.folderButton.connect("clicked(bool)", lambda _checked: self.panel.guard(self.add_folder))
         ui.volumesButton.connect("clicked(bool)", lambda _checked: self.panel.guard(self.add_chosen_volumes))
         ui.dicomButton.connect("clicked(bool)", lambda _checked: self.panel.guard(self.add_patient))
+        ui.sideButton.connect("clicked(bool)", lambda _checked: self.panel.guard(self.show_side_by_side))
         ui.removeButton.connect("clicked(bool)", lambda _checked: self.panel.guard(self.remove_chosen))
         ui.folderEdit.connect("currentPathChanged(QString)", self._on_folder)
         ui.spectSelector.connect("currentNodeChanged(vtkMRMLNode*)", lambda _node: self.panel.refresh_soon())
@@ -156,6 +157,16 @@ class StudyStep(Step):
             raise StudyError(_("Choose a time point in the table first."))
         remove_time_point(self.panel.case, points[row].number)
 
+    def show_side_by_side(self) -> None:
+        """The first four time points in views of their own, each over its CT, on one colour scale."""
+        points = self.panel.case.time_points()
+        if len(points) < 2:
+            raise StudyError(_("Side by side needs two time points: add another."))
+        seen = points[: views.SIDE_BY_SIDE]
+        views.show_side_by_side([point.spect for point in seen], [point.ct for point in seen])
+        left = len(points) - len(seen)
+        self.panel.say(_("{n} more time points: scroll to see them.").format(n=left) if left else "")
+
     def _take_study(self, study: Study) -> None:
         add_study(self.panel.case, study)
         self._show_first()
@@ -194,6 +205,8 @@ class StudyStep(Step):
         self._enable(ui.dicomButton, busy or dicom_database.why_not(), _("Read all SPECT/CT of the patient"))
         held = _("Close the scene first: it holds time points.") if points else ""
         self._enable(ui.sampleButton, busy or held, _("A virtual patient, made on this computer in about 15 s"))
+        alone = "" if len(case.time_points()) > 1 else _("Side by side needs two time points.")
+        self._enable(ui.sideButton, alone, _("The first four time points in linked views, on one colour scale"))
         self._enable(ui.removeButton, "" if points else _("There is no time point."), _("Remove the chosen time point"))
         self._show_patients()
 

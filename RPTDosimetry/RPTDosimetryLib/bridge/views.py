@@ -175,3 +175,10 @@ def end_placing(nodes: Sequence[Any]) -> None:
         return
     if selection.GetActivePlaceNodeID() in [node.GetID() for node in nodes]:
         interaction.SetCurrentInteractionMode(interaction.ViewTransform)
+
+
+def outlines_only(segmentation: Any) -> None:
+    """Segments without their fill in slices: it would tint the colours of the maps."""
+    display = None if segmentation is None else segmentation.GetDisplayNode()
+    if display is not None:
+        display.SetVisibility2DFill(False)

@@ -204,7 +204,7 @@ class CompareStep(Step):
         views.fit_slices()
         views.link_slices(True)
         jump_to_hottest(reference)
-        outlines_only(case.node(at.VOIS))
+        views.outlines_only(case.node(at.VOIS))
         views.hide_legends()
         for volume in (reference, evaluated):
             views.show_legend(volume, _("Absorbed dose [Gy]"))
@@ -334,10 +334,3 @@ def jump_to_hottest(dose: Any) -> None:
     x, y, z = (ras_from_ijk(grid_of_volume(dose)) @ [i, j, k, 1.0])[:3]
     for node in slicer.util.getNodesByClass("vtkMRMLSliceNode"):
         node.JumpSliceByOffsetting(float(x), float(y), float(z))
-
-
-def outlines_only(segmentation: Any) -> None:
-    """Segments without their fill in slices: it would tint the colours of the maps."""
-    display = None if segmentation is None else segmentation.GetDisplayNode()
-    if display is not None:
-        display.SetVisibility2DFill(False)

@@ -171,6 +171,7 @@ class DoseStep(Step):
                 hide_projection(other)
         views.hide_legends()
         views.show_legend(dose, _("Absorbed dose [Gy]"))
+        views.outlines_only(case.node(at.VOIS))
         chart = chart_of_histograms(case, [at.text(node, "Engine") for node in case.nodes(at.DOSE)])
         if chart is not None:
             views.show_chart(chart)

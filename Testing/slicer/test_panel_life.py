@@ -38,10 +38,8 @@ def test_leaving_ends_the_effect_of_the_segment_editor(module):
     module.exit()
     assert editor.activeEffect() is None
     assert not editor._nodes["views"]
-    assert not editor._nodes["shortcuts"]
     module.enter()
     assert editor._nodes["views"]
-    assert editor._nodes["shortcuts"]
     assert editor.activeEffect() is None, "the effect is not taken up again by itself"
 
 

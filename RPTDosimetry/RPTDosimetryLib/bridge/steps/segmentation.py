@@ -258,19 +258,17 @@ class SegmentationStep(Step):
         return [*told, *(Watched(place, event, self._on_place) for event in moved)]
 
     def pause(self) -> None:
-        """As Slicer's Segment Editor when it is left: no effect, no shortcut, no hold on the views."""
+        """As Slicer's Segment Editor when it is left: no effect, no hold on the views."""
         self._edited_soon.stop()
         self._preview_soon.stop()
         if self._editor is not None:
             self._editor.setActiveEffect(None)
-            self._editor.uninstallKeyboardShortcuts()
             self._editor.removeViewObservations()
 
     def resume(self) -> None:
         """The editor takes hold of the views again, if it is open."""
         if self._editor is not None:
             self._editor.setupViewObservations()
-            self._editor.installKeyboardShortcuts()
 
     def refresh(self, case: Case) -> None:
         """Table, lesion tool, editor; what can be used and why not."""

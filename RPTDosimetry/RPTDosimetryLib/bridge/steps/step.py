@@ -139,10 +139,11 @@ class Step:
         return self._taken(case, perform(request, progress), made_from)
 
     def _prepared(self, case: Case) -> tuple[Request, str]:
-        lacking = self.missing(case) or self.stale_upstream(case)
-        if lacking:
-            raise ConfigurationError(" ".join(lacking))
-        return self.request(case), self.inputs_fingerprint(case)
+        with case.reading():
+            lacking = self.missing(case) or self.stale_upstream(case)
+            if lacking:
+                raise ConfigurationError(" ".join(lacking))
+            return self.request(case), self.inputs_fingerprint(case)
 
     def _taken(self, case: Case, result: Any, made_from: str) -> list[Any]:
         nodes = self.take(case, result)

@@ -135,10 +135,12 @@ class RPTDosimetryWidget(ScriptedLoadableModuleWidget):
         self.logic = RPTDosimetryLogic()
         self.panel = Panel(self.logic, self.resourcePath)
         self.layout.addWidget(self.panel.widget)
+        if getattr(self.parent, "isEntered", False):  # reloaded while it is open: Slicer calls no enter()
+            self.enter()
 
     def enter(self):
         if self.panel is not None:
-            self.panel.connect()
+            self.panel.enter()
 
     def exit(self):
         if self.panel is not None:
@@ -176,6 +178,7 @@ class RPTDosimetryTest(ScriptedLoadableModuleTest):
         if slicer.util.mainWindow() is not None:
             slicer.util.selectModule("RPTDosimetry")
         panel = slicer.util.getModuleWidget("RPTDosimetry").panel
+        panel.enter()
         with tempfile.TemporaryDirectory() as folder:
             for step in click_through(panel, Path(folder) / "report"):
                 self.delayDisplay(f"{panel.steps[step].title}: {panel.said}")

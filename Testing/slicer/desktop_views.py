@@ -92,6 +92,7 @@ class RenderedView(View):
         grab = vtk.vtkWindowToImageFilter()
         grab.SetInput(self.window)
         grab.ReadFrontBufferOff()
+        grab.ShouldRerenderOff()  # it was rendered just now
         grab.Update()
         columns, rows, _ = grab.GetOutput().GetDimensions()
         pixels = (

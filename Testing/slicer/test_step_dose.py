@@ -222,6 +222,8 @@ def test_threshold_opacity_and_legend_follow_the_panel(computed):
     assert composite.GetForegroundVolumeID() == dose.GetID()
     visible = [n for n in slicer.util.getNodesByClass("vtkMRMLColorLegendDisplayNode") if n.GetVisibility()]
     assert [legend.GetTitleText() for legend in visible] == ["Absorbed dose [Gy]"]
+    contours = panel.case.node("vois").GetDisplayNode()
+    assert not contours.GetVisibility2DFill(), "it would tint the colours of the dose"
 
 
 def test_isodoses_lie_where_the_dose_has_their_level(computed):

@@ -35,9 +35,11 @@ def click_through(panel: Panel, report_folder: Path, engines: tuple[str, ...] = 
     _widget(panel, "segmentation", "reviewerEdit").text = REVIEWER
     _press(panel, "segmentation", "acceptAllButton")
     yield _run(panel, "kinetics", "runButton")
+    panel.open_step("dose")
     _tick(_widget(panel, "dose", "engines"), engines)
     yield _run(panel, "dose", "runButton")
     yield _run(panel, "compare", "compareButton")
+    panel.open_step("report")
     _widget(panel, "report", "reviewerEdit").text = REVIEWER
     _widget(panel, "report", "folderEdit").currentPath = str(report_folder)
     yield _run(panel, "report", "exportButton")

@@ -195,3 +195,13 @@ def show_chart(chart: Any) -> None:
         node = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLPlotViewNode")
     if node is not None:
         node.SetPlotChartNodeID(chart.GetID())
+
+
+def end_placing(nodes: Sequence[Any]) -> None:
+    """End the placing of points of these nodes; what somebody else is placing goes on."""
+    interaction = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLInteractionNode")
+    selection = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSelectionNode")
+    if interaction is None or selection is None:
+        return
+    if selection.GetActivePlaceNodeID() in [node.GetID() for node in nodes]:
+        interaction.SetCurrentInteractionMode(interaction.ViewTransform)

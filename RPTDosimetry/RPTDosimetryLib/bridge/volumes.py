@@ -102,6 +102,16 @@ def activity_title(node: Any) -> str:
     return _("Activity, unit not known") if unit == "unknown" else _("Activity [{unit}]").format(unit=unit)
 
 
+def with_unit(name: str, unit: str) -> str:
+    """The name with the unit at its end, where Slicer's data probe shows it; as it was where the unit is not known."""
+    return without_unit(name) + (f" [{unit}]" if unit in _CODES else "")
+
+
+def without_unit(name: str) -> str:
+    """The name without a unit of ours at its end."""
+    return next((name.removesuffix(f" [{unit}]") for unit in _CODES if name.endswith(f" [{unit}]")), name)
+
+
 def image_of(node: Any) -> Image:
     """The voxels (a copy), geometry and unit of a volume node, in its own space.
 

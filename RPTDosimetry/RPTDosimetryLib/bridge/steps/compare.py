@@ -17,7 +17,7 @@ from RPTDosimetryLib.bridge.dose_nodes import colour_of
 from RPTDosimetryLib.bridge.geometry import grid_of_volume
 from RPTDosimetryLib.bridge.quantified import ct_node_of
 from RPTDosimetryLib.bridge.registered import reference_number
-from RPTDosimetryLib.bridge.steps.step import Step
+from RPTDosimetryLib.bridge.steps.step import Step, Watched
 from RPTDosimetryLib.bridge.steps.volume_table import swatch
 from RPTDosimetryLib.bridge.volumes_of_interest import content_of, unreviewed
 from RPTDosimetryLib.errors import DosimetryError, EvaluationError
@@ -164,7 +164,6 @@ class CompareStep(Step):
     def place_profile(self) -> None:
         """A new line; two clicks in a slice view place it, then its profile appears."""
         line = comparison.new_profile_line(self.panel.case)
-        self._follow(line)
         comparison.place_line(line)
         self.panel.say(_("Click the two ends of the profile in a slice view; they can be dragged afterwards."))
 
@@ -172,11 +171,12 @@ class CompareStep(Step):
         """Both doses along the line, as it stands."""
         views.show_chart(comparison.put_profile(self.panel.case))
 
-    def _follow(self, line: Any) -> None:
-        """The profile follows the line; the panel lets go of it with everything else."""
-        for event in (line.PointPositionDefinedEvent, line.PointModifiedEvent):
-            if not self.panel.hasObserver(line, event, self._on_line):
-                self.panel.addObserver(line, event, self._on_line)
+    def watched(self, case: Case) -> list[Watched]:
+        """The profile follows its line."""
+        line = comparison.profile_line(case)
+        if line is None:
+            return []
+        return [Watched(line, e, self._on_line) for e in (line.PointPositionDefinedEvent, line.PointModifiedEvent)]
 
     def _on_line(self, _line: Any = None, _event: Any = None) -> None:
         self._line_moved.start()
@@ -240,9 +240,6 @@ class CompareStep(Step):
         no_file = "" if case.parameters.compare.file else _("Choose a dose file first.")
         self._enable(ui.loadButton, busy or no_file, _("Read the dose file"))
         self._show_results(case, None in chosen)
-        line = comparison.profile_line(case)
-        if line is not None:
-            self._follow(line)
 
     def _show_results(self, case: Case, nothing: bool) -> None:
         ui, told = self.ui, comparison.answer(case)

@@ -14,6 +14,7 @@ from RPTDosimetryLib.background import Request
 from RPTDosimetryLib.bridge import attributes as at
 from RPTDosimetryLib.bridge import comparison
 from RPTDosimetryLib.bridge.case import Case, fingerprint
+from RPTDosimetryLib.bridge.quantified import activity_check_of
 from RPTDosimetryLib.bridge.report_order import forget_saved_scenes, order_of, preview_of, save_scene
 from RPTDosimetryLib.bridge.steps.step import State, Step
 from RPTDosimetryLib.errors import ReportError
@@ -59,6 +60,7 @@ class ReportStep(Step):
             for step in stale
             if step.state(case) is State.OUT_OF_DATE
         ]
+        told += activity_check_of(case).refused
         if not case.parameters.report.reviewer.strip():
             told.append(_("Write who answers for the report."))
         return [*told, *folder_problems(case.parameters.report.folder)]

@@ -56,8 +56,8 @@ class StudyStep(Step):
         ui.folderButton.connect("clicked(bool)", lambda _checked: self.panel.guard(self.add_folder))
         ui.volumesButton.connect("clicked(bool)", lambda _checked: self.panel.guard(self.add_chosen_volumes))
         ui.dicomButton.connect("clicked(bool)", lambda _checked: self.panel.guard(self.add_patient))
-        ui.removeButton.connect("clicked(bool)", lambda _checked: self.panel.guard(self.remove_chosen))
         ui.sideButton.connect("clicked(bool)", lambda _checked: self.panel.guard(self.show_side_by_side))
+        ui.removeButton.connect("clicked(bool)", lambda _checked: self.panel.guard(self.remove_chosen))
         ui.folderEdit.connect("currentPathChanged(QString)", self._on_folder)
         ui.spectSelector.connect("currentNodeChanged(vtkMRMLNode*)", lambda _node: self.panel.refresh_soon())
         ui.table.connect("cellChanged(int,int)", self._on_cell)
@@ -162,8 +162,10 @@ class StudyStep(Step):
 
     def show_side_by_side(self) -> None:
         """A view for each of the first time points: registered, over the reference's CT; else as read, over its own."""
-        case = self.panel.case
-        points = case.time_points()[: views.SIDE_BY_SIDE]
+        case, every = self.panel.case, self.panel.case.time_points()
+        if len(every) < 2:
+            raise StudyError(_("Side by side needs two time points: add another."))
+        points = every[: views.SIDE_BY_SIDE]
         registered = [case.node(at.REGISTERED, point.number) for point in points]
         aligned = None not in registered
         volumes = registered if aligned else [point.spect for point in points]
@@ -175,6 +177,8 @@ class StudyStep(Step):
         views.hide_legends()
         for volume in volumes:
             views.show_legend(volume, activity_title(volume))
+        left = len(every) - len(points)
+        self.panel.say(_("{n} more time points: scroll to see them.").format(n=left) if left else "")
 
     def _take_study(self, study: Study) -> None:
         add_study(self.panel.case, study)
@@ -214,9 +218,9 @@ class StudyStep(Step):
         self._enable(ui.dicomButton, busy or dicom_database.why_not(), _("Read all SPECT/CT of the patient"))
         held = _("Close the scene first: it holds time points.") if points else ""
         self._enable(ui.sampleButton, busy or held, _("A virtual patient, made on this computer in about 15 s"))
-        nothing = "" if points else _("There is no time point.")
-        self._enable(ui.sideButton, nothing, _("Each time point in its own view, on one scale"))
-        self._enable(ui.removeButton, nothing, _("Remove the chosen time point"))
+        alone = "" if len(case.time_points()) > 1 else _("Side by side needs two time points.")
+        self._enable(ui.sideButton, alone, _("The first four time points in linked views, on one colour scale"))
+        self._enable(ui.removeButton, "" if points else _("There is no time point."), _("Remove the chosen time point"))
         self._show_patients()
 
     @staticmethod

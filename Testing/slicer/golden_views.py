@@ -26,6 +26,8 @@ def fonts():
 
 def views(window, report_folder):
     """Name of each picture, one after the other, when the window shows it."""
+    import slicer
+
     from RPTDosimetryLib.bridge.click_through import click_through
 
     panel = window.panel
@@ -36,6 +38,7 @@ def views(window, report_folder):
         yield step
         if step == "dose":
             panel.steps["dose"].ui.isodoseBox.click()  # its lines would lie over other maps as well
+            slicer.app.processEvents()
         if step == "registration":
             panel.parameters.registration.look = "checkerboard"
             panel.steps["registration"]._show_chosen()

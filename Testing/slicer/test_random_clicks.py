@@ -12,9 +12,11 @@ LEFT_ALONE = {"sampleButton", "openButton", "installButton"}
 
 
 def controls(panel):
-    """Every button, box and check box of every step that can be used now, by the step's key and its name."""
-    found = []
+    """Every button, box and check box that can be used now, by the step's key and its name: headers, unfolded steps."""
+    found = [(key, "header", header) for key, header in panel._headers.items()]
     for key, step in panel.steps.items():
+        if panel._headers[key].collapsed:
+            continue
         for name, widget in vars(step.ui).items():
             if name in LEFT_ALONE or not widget.enabled:
                 continue
@@ -25,7 +27,7 @@ def controls(panel):
 
 def click(widget, rng):
     kind = widget.className()
-    if kind in ("QPushButton", "QCheckBox"):
+    if kind in ("QPushButton", "QCheckBox", "ctkCollapsibleButton"):
         widget.click()
     elif kind == "QComboBox" and widget.count:
         index = rng.randrange(widget.count)

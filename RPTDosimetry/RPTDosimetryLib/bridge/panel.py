@@ -69,9 +69,13 @@ class Panel(VTKObservationMixin):
 
     def start(self, step: Step, request: Request, on_result: Callable[[Any], None]) -> None:
         """Run a verb in the background for a step; errors end in the message area."""
+        try:
+            self.runner.start(step.title, request, lambda result: self._take(on_result, result))
+        except DosimetryError:
+            step.ended()
+            raise
         self._running = step
         self.say("")
-        self.runner.start(step.title, request, lambda result: self._take(on_result, result))
         self.refresh()
 
     def _take(self, on_result: Callable[[Any], None], result: Any) -> None:
@@ -313,6 +317,8 @@ class Panel(VTKObservationMixin):
     def _show_job(self, state: JobState | None) -> None:
         self.job.setVisible(state is not None)
         if state is None:
+            if self._running is not None:
+                self._running.ended()
             self._running = None
             self.refresh_soon()
             return

@@ -178,6 +178,10 @@ class CompareStep(Step):
             return []
         return [Watched(line, e, self._on_line) for e in (line.PointPositionDefinedEvent, line.PointModifiedEvent)]
 
+    def pause(self) -> None:
+        """No profile is drawn for somebody who has gone."""
+        self._line_moved.stop()
+
     def _on_line(self, _line: Any = None, _event: Any = None) -> None:
         self._line_moved.start()
 

@@ -69,6 +69,9 @@ class Step:
     def pause(self) -> None:
         """The user leaves the module, or folds the step: end what would go on in the views (an effect of an editor)."""
 
+    def ended(self) -> None:
+        """Its job is over, or could not be started: remove what was laid out for it. Its answer, if any, comes next."""
+
     def resume(self) -> None:
         """The user is back."""
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import slicer
-from slicer.i18n import tr as _
 
 from RPTDosimetryLib.bridge import attributes as at
 from RPTDosimetryLib.bridge.geometry import grid_of_volume, set_grid
@@ -94,12 +93,6 @@ def dress(node: Any, role: str) -> None:
         seen_from = _DOSE_SEEN_FROM if role == at.DOSE else _SEEN_FROM
         display.SetThreshold(seen_from * top, highest)  # the CT stays readable where there is next to nothing
         display.SetApplyThreshold(highest > 0)
-
-
-def activity_title(node: Any) -> str:
-    """What the legend of a SPECT says."""
-    unit = at.text(node, UNIT, "unknown")
-    return _("Activity, unit not known") if unit == "unknown" else _("Activity [{unit}]").format(unit=unit)
 
 
 def with_unit(name: str, unit: str) -> str:

@@ -23,7 +23,7 @@ from RPTDosimetryLib.bridge.quantified import (
 from RPTDosimetryLib.bridge.steps.camera_form import CameraForm, described
 from RPTDosimetryLib.bridge.steps.step import Step
 from RPTDosimetryLib.bridge.time_points import unit_of
-from RPTDosimetryLib.bridge.volumes import activity_title
+from RPTDosimetryLib.bridge.words import activity_title
 from RPTDosimetryLib.errors import CalibrationError, DosimetryError
 from RPTDosimetryLib.units import BQ_PER_MBQ, S_PER_H
 

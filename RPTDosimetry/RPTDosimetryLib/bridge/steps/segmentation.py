@@ -21,7 +21,8 @@ from RPTDosimetryLib.bridge.steps.step import Step, Watched
 from RPTDosimetryLib.bridge.steps.volume_table import show_table
 from RPTDosimetryLib.bridge.total_segmentator import why_no_total_segmentator
 from RPTDosimetryLib.bridge.voi_rows import Row, hours_of, rows_of
-from RPTDosimetryLib.bridge.volumes import activity_title, dress
+from RPTDosimetryLib.bridge.volumes import dress
+from RPTDosimetryLib.bridge.words import activity_title
 from RPTDosimetryLib.errors import DosimetryError, VoiError
 
 _EDITED_AFTER_MS, _PREVIEW_AFTER_MS = 250, 20

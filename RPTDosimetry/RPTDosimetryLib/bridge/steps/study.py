@@ -32,7 +32,8 @@ from RPTDosimetryLib.bridge.time_points import (
     set_value,
     time_s_of,
 )
-from RPTDosimetryLib.bridge.volumes import activity_title, dress
+from RPTDosimetryLib.bridge.volumes import dress
+from RPTDosimetryLib.bridge.words import activity_title
 from RPTDosimetryLib.errors import StudyError
 from RPTDosimetryLib.records import Study
 

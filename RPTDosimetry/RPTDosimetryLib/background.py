@@ -26,6 +26,7 @@ from RPTDosimetryLib.files import whole_file
 from RPTDosimetryLib.records import PatientMap, Progress, RegisteredStudy, Study, Voi, silent
 
 if TYPE_CHECKING:
+    from RPTDosimetryLib.registration.patient_map import DensitySettings
     from RPTDosimetryLib.vois.delineate import VoiSettings
 
 #: What may be asked for, and where it is. A step that needs another verb adds one line.
@@ -34,7 +35,7 @@ VERBS: Final[Mapping[str, str]] = {
     "sample_study": "RPTDosimetryLib.background.sample_study",
     "quantify": "RPTDosimetryLib.pipeline.quantified_study",
     "realign": "RPTDosimetryLib.registration.adjust.realigned",
-    "register": "RPTDosimetryLib.registration.register.register",
+    "register_each": "RPTDosimetryLib.registration.register.register_each",
     "draw_volumes": "RPTDosimetryLib.background.draw_volumes",
     "integrate": "RPTDosimetryLib.tia.integrate.integrate",
     "compute_dose": "RPTDosimetryLib.dose.engine.compute_dose",
@@ -99,7 +100,10 @@ def sample_study(folder: Path, seed: int = SAMPLE_SEED, progress: Progress = sil
 
 
 def draw_volumes(
-    registered: RegisteredStudy, settings: VoiSettings, progress: Progress = silent
+    registered: RegisteredStudy,
+    settings: VoiSettings,
+    density: DensitySettings | None = None,
+    progress: Progress = silent,
 ) -> tuple[PatientMap, tuple[Voi, ...]]:
     """The patient on the dose grid and every volume of the study as drawn, before the rules settle it."""
     from RPTDosimetryLib.records import part_of
@@ -107,7 +111,7 @@ def draw_volumes(
     from RPTDosimetryLib.vois.delineate import as_drawn
 
     progress(0.0, "Density from the CT")
-    patient = patient_map_of(registered)
+    patient = patient_map_of(registered, density)
     return patient, as_drawn(registered, patient, settings, part_of(progress, 0.3, 1.0))
 
 

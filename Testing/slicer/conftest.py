@@ -53,7 +53,7 @@ def case(logic):
 
 @pytest.fixture
 def panel(scene):
-    """The module's panel in a window of a small screen, closed at the end."""
+    """The module's panel in a window of a small screen, every step unfolded, closed at the end."""
     import slicer
 
     import RPTDosimetry
@@ -61,6 +61,8 @@ def panel(scene):
     widget = RPTDosimetry.RPTDosimetryWidget()
     widget.parent.resize(480, 900)
     widget.enter()
+    for header in widget.panel._headers.values():
+        header.collapsed = False
     slicer.app.processEvents()
     yield widget.panel
     widget.cleanup()
@@ -109,3 +111,38 @@ def small_study():
     return Study(
         Administration("Lu-177", 7.4e9, given, 574300.0), points, "P01", warnings=("a note",), label_names={1: "liver"}
     )
+
+
+@pytest.fixture
+def moved_study(small_study):
+    """Three time points, the second and third 10 mm and -6 mm aside; a CT at the first."""
+    from dataclasses import replace
+
+    import numpy as np
+    from moved_patient import GRID, SHIFT_MM, patient
+
+    from RPTDosimetryLib.records import Image
+
+    first, second = small_study.time_points
+    ct = Image(np.where(patient(0).voxels > 0, 40.0, -1000.0).astype(np.float32), GRID, "HU")
+    hours = (4.0, 24.0, 72.0)
+    images = (patient(0), patient(SHIFT_MM, 0.6), patient(-6, 0.3))
+    points = tuple(
+        replace(second, spect=image, time_s=h * 3600.0, acquired=first.acquired, ct=ct if n == 0 else None)
+        for n, (image, h) in enumerate(zip(images, hours, strict=True))
+    )
+    return replace(small_study, time_points=points)
+
+
+@pytest.fixture
+def with_vois(panel):
+    """The panel with a registered study whose volumes have been drawn; panel.registered is the library's record."""
+    from warm_patient import events, put_into, warm_study
+
+    panel.registered = put_into(panel.case, warm_study())
+    events()
+    panel.open_step("segmentation")
+    panel.steps["segmentation"].run_now(panel.case)
+    panel.refresh()
+    events()
+    return panel

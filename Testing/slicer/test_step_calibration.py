@@ -8,8 +8,11 @@ import pytest
 from scene_files import load_bundle, save_bundle
 
 from RPTDosimetryLib.bridge import attributes as at
+from RPTDosimetryLib.bridge.quantified import quantified_of, totals_of
 from RPTDosimetryLib.calibration.camera_library import camera, camera_names
+from RPTDosimetryLib.calibration.consistency import require_consistent_activity
 from RPTDosimetryLib.calibration.settings import CalibrationSettings, TimePointCalibration
+from RPTDosimetryLib.errors import CalibrationError
 from RPTDosimetryLib.pipeline import quantified_study
 from RPTDosimetryLib.records import Image
 from RPTDosimetryLib.registration.beds import BedSettings
@@ -136,21 +139,58 @@ def test_the_table_shows_before_after_and_the_most_that_can_be_left(panel, count
     assert total.expected_bq == pytest.approx(7.4e9 * 0.5 ** (24 * 3600 / 574300.0))
 
 
-def test_more_than_was_given_is_a_warning_that_stays(panel, counts_study):
-    ui = put(panel, counts_study)
-    ui.factorBox.value = 0.001
+def by_ratio(panel, ratio):
+    """Calibrate so that the highest time point holds this much of the most that can be left."""
+    ui = panel.steps["calibration"].ui
+    ui.factorBox.value = 500.0
     events()
     run(panel)
-    assert "above the" in ui.warningLabel.text
-    assert "check activity, factor and decay correction" in ui.warningLabel.text
-    assert ui.warningLabel.visible
-    assert "needs review" in header(panel)
-    ui.factorBox.value = 500.0
+    highest = max(total.ratio for total in totals_of(panel.case))
+    ui.factorBox.value = 500.0 * highest / ratio
     events()
     assert "out of date" in header(panel)
     run(panel)
-    assert not ui.warningLabel.visible
+    assert max(total.ratio for total in totals_of(panel.case)) == pytest.approx(ratio, rel=1e-3)
+
+
+def runs(study, factor_cps_per_mbq):
+    """The rule of the command run on the same study."""
+    quantified = quantified_study(
+        study, CalibrationSettings(factor_cps_per_bq=factor_cps_per_mbq * 1e-6), BedSettings()
+    )
+    return require_consistent_activity(quantified.study, quantified.lambda_phys_per_s)
+
+
+def test_more_than_calibration_can_be_wrong_by_is_refused_as_the_command_run_refuses_it(panel, counts_study):
+    ui = put(panel, counts_study)
+    by_ratio(panel, 1.15)
+    with pytest.raises(CalibrationError) as refused:
+        runs(counts_study, ui.factorBox.value)
+    assert ui.warningLabel.text.splitlines()[0] == str(refused.value)
+    assert ui.warningLabel.visible
+    assert "needs review" in header(panel)
+    panel.open_step("registration")
+    ui = panel.steps["registration"].ui
+    assert not ui.runButton.enabled
+    assert str(refused.value) in ui.runButton.toolTip
+    assert str(refused.value) in panel.steps["report"].missing(panel.case)
+    with pytest.raises(CalibrationError, match=r"15\.0% above"):
+        quantified_of(panel.case)
+    panel.open_step("calibration")
+    by_ratio(panel, 0.9)
+    assert not panel.steps["calibration"].ui.warningLabel.visible
     assert "done" in header(panel)
+    assert panel.steps["registration"].missing(panel.case) == []
+
+
+def test_a_little_more_is_said_and_goes_on_as_with_the_command_run(panel, counts_study):
+    ui = put(panel, counts_study)
+    by_ratio(panel, 1.05)
+    allowed = runs(counts_study, ui.factorBox.value)
+    assert tuple(ui.warningLabel.text.splitlines()) == allowed
+    assert "within the 10% allowed" in allowed[0]
+    assert "done" in header(panel)
+    assert panel.steps["registration"].missing(panel.case) == []
 
 
 def test_dead_time_asks_for_the_count_rates(panel, counts_study):
@@ -216,6 +256,17 @@ def test_a_camera_form_that_lacks_something_says_what(panel, counts_study):
     ui.newCameraKeep.click()
     assert "are no numbers" in panel.said
     assert camera_names() == ()
+
+
+def test_a_library_that_cannot_be_written_is_a_sentence(panel, counts_study, tmp_path, monkeypatch):
+    ui = put(panel, counts_study)
+    (tmp_path / "in the way").write_text("a file")
+    monkeypatch.setenv("RPTDOSIMETRY_CONFIG", str(tmp_path / "in the way"))
+    describe_a_camera(ui)
+    ui.newCameraKeep.click()
+    assert "in the way" in panel.said
+    assert "should not" not in panel.said
+    assert ui.newCameraName.text == "symbia-lu", "nothing that was typed is lost"
 
 
 def test_a_camera_taken_out_of_the_library_is_no_choice_any_more(panel, counts_study):

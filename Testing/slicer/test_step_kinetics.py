@@ -38,8 +38,9 @@ def test_an_empty_scene_says_what_is_missing(panel):
 
 def test_a_click_gives_the_librarys_own_curves_and_map(fitted):
     from RPTDosimetryLib.bridge import attributes as at
+    from RPTDosimetryLib.bridge.charts import values_of
     from RPTDosimetryLib.bridge.doses import tia_of_case
-    from RPTDosimetryLib.bridge.kinetics_nodes import fit_column, scan_column, values_of
+    from RPTDosimetryLib.bridge.kinetics_nodes import fit_column, scan_column
     from RPTDosimetryLib.pipeline import decay_of, series_of
     from RPTDosimetryLib.tia.integrate import integrate
     from RPTDosimetryLib.tia.settings import TiaSettings

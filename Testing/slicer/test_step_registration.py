@@ -4,41 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from moved_patient import GRID, SHIFT_MM, patient
 from scene_files import load_bundle, save_bundle
 
 from RPTDosimetryLib.bridge import attributes as at
-from RPTDosimetryLib.grid import Grid
 from RPTDosimetryLib.records import Image
 from RPTDosimetryLib.registration.adjust import left_out, realigned
 from RPTDosimetryLib.registration.register import register
 from RPTDosimetryLib.registration.settings import RegistrationSettings
-
-GRID = Grid((24, 26, 32), (5.0, 5.0, 5.0), (-80.0, -60.0, 400.0))
-SHIFT_MM = 10.0  # two voxels
-
-
-def patient(x_mm, scale=1.0):
-    """A body with three hot balls, moved along x."""
-    k, j, i = np.meshgrid(*(np.arange(n) * 5.0 for n in GRID.shape_zyx), indexing="ij")
-    i = i - x_mm
-    body = 1e4 * ((((i - 78) / 52) ** 2 + ((j - 62) / 38) ** 2 + ((k - 58) / 60) ** 2) < 1)
-    for x, y, z, r, hot in ((55, 50, 40, 12, 9e4), (100, 72, 70, 15, 6e4), (75, 66, 95, 10, 8e4)):
-        body = body + hot * np.exp(-((((i - x) ** 2) + (j - y) ** 2 + (k - z) ** 2) / r**2))
-    return Image((scale * body).astype(np.float32), GRID, "Bq/mL")
-
-
-@pytest.fixture
-def moved_study(small_study):
-    """Three time points, the second and third 10 mm and -6 mm aside; a CT at the first."""
-    first, second = small_study.time_points
-    ct = Image(np.where(patient(0).voxels > 0, 40.0, -1000.0).astype(np.float32), GRID, "HU")
-    hours = (4.0, 24.0, 72.0)
-    images = (patient(0), patient(SHIFT_MM, 0.6), patient(-6, 0.3))
-    points = tuple(
-        replace(second, spect=image, time_s=h * 3600.0, acquired=first.acquired, ct=ct if n == 0 else None)
-        for n, (image, h) in enumerate(zip(images, hours, strict=True))
-    )
-    return replace(small_study, time_points=points)
 
 
 def events():
@@ -265,7 +238,7 @@ def test_fused_checkerboard_and_blend(panel, aligned):
     assert names == ["Activity 4.0 h registered [Bq/mL]", "Activity 24.0 h [Bq/mL]"]
     assert opacity == pytest.approx(0.7)
     choose(aligned.underBox, "reference CT")
-    assert layers()[0] == ["CT 4.0 h", "Activity 24.0 h [Bq/mL]"]
+    assert layers()[0] == ["CT 4.0 h [HU]", "Activity 24.0 h [Bq/mL]"]
     choose(aligned.lookBox, "checkerboard")
     assert layers()[0] == ["Checkerboard of Activity 24.0 h [Bq/mL]", None]
     aligned.table.selectRow(2)
@@ -305,7 +278,71 @@ def test_images_with_nothing_in_common_end_in_a_sentence(panel, small_study):
     panel.steps["calibration"].run_now(panel.case)
     align(panel, "rigid")
     assert "Time point 2 could not be aligned" in panel.said
-    assert panel.case.nodes(at.REGISTERED) == []
+    assert decisions(panel.steps["registration"].ui) == ["reference", "✗ failed"]
+
+
+@pytest.fixture
+def half_aligned(panel, moved_study):
+    """Of four time points, the third is noise."""
+    from RPTDosimetryLib.bridge.time_points import add_study
+
+    points = moved_study.time_points
+    noise = np.random.default_rng(0).random(GRID.shape_zyx, dtype=np.float32)
+    lost = replace(points[1], spect=Image(noise, GRID, "Bq/mL"), time_s=48 * 3600.0)
+    add_study(panel.case, replace(moved_study, time_points=(*points[:2], lost, points[2])))
+    panel.steps["calibration"].run_now(panel.case)
+    align(panel, "rigid")
+    return panel.steps["registration"].ui
+
+
+def test_one_that_fails_does_not_take_the_others_along(panel, half_aligned, moved_study, tmp_path):
+    ui, step = half_aligned, panel.steps["registration"]
+    assert decisions(ui) == ["reference", "! to decide", "✗ failed", "! to decide"]
+    assert "Time point 3 could not be aligned with time point 1: " in panel.said
+    assert "Time point 3 could not be aligned" in ui.table.item(2, 0).toolTip()
+    assert ui.table.item(2, 4).text() == "–"
+    ui.acceptAllButton.click()
+    events()
+    assert decisions(ui) == ["reference", "✓ accepted", "✗ failed", "✓ accepted"]
+    assert "needs review" in header(panel)
+    assert "It is left out" in step.needs_review(panel.case)[0]
+    expected = register(moved_study, RegistrationSettings())
+    found = registered(panel)
+    assert [point.time_s / 3600 for point in found.study.time_points] == [4.0, 24.0, 72.0]
+    np.testing.assert_array_equal(found.activity[2].voxels, expected.activity[2].voxels)
+    assert "The time point at 48.0 h was left out: it could not be aligned." in found.warnings
+    save_bundle(tmp_path / "case.mrb")
+    load_bundle(tmp_path / "case.mrb")
+    events()
+    assert decisions(ui)[2] == "✗ failed"
+    assert "Time point 3 could not be aligned" in step.needs_review(panel.case)[0]
+
+
+def test_one_that_failed_is_rejected_or_moved_by_hand_but_not_accepted(panel, half_aligned):
+    ui = half_aligned
+    ui.table.selectRow(2)
+    ui.acceptButton.click()
+    assert "move it by hand and apply that" in panel.said
+    ui.shiftL.click()
+    ui.applyButton.click()
+    panel.runner.wait(120)
+    events()
+    assert decisions(ui)[2] == "! to decide"
+    assert len(registered(panel).activity) == 4
+    assert registered(panel).activity[2].voxels.any()
+    ui.table.selectRow(2)
+    ui.rejectButton.click()
+    events()
+    assert decisions(ui)[2] == "✗ rejected"
+    assert len(registered(panel).activity) == 3
+
+
+def test_lesions_are_not_drawn_on_a_time_point_that_failed(panel, half_aligned):
+    from RPTDosimetryLib.bridge.lesions import activity_of
+    from RPTDosimetryLib.errors import VoiError
+
+    with pytest.raises(VoiError, match=r"Time point 3 could not be aligned.*Choose another"):
+        activity_of(panel.case, 3)
 
 
 def test_changes_above_mark_it_out_of_date_and_are_done_first(panel, aligned):
@@ -354,7 +391,8 @@ def test_closing_the_scene_after_it_leaves_no_observer_that_fails(panel, aligned
     slicer.mrmlScene.Clear(0)
     events()
     assert aligned.table.rowCount == 0
-    assert panel.steps["registration"]._watched == []
+    assert panel.steps["registration"].watched(panel.case) == []
+    assert panel._watched == []
 
 
 def test_cancelled_it_keeps_what_was_there(panel, aligned):

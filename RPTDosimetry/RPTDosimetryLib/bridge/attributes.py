@@ -28,9 +28,17 @@ COMPARISON, COMPARED_DOSE, PROFILE = (
 )  # maps and tables; a dose from a file; a line
 SEQUENCE, BROWSER, SHOWN = "sequence", "browser", "shown"  # made from the rest, never saved
 
+_written = [0]
+
+
+def times_written() -> int:
+    """How often an attribute was written: what was found by attributes holds until this changes."""
+    return _written[0]
+
 
 def write(node: Any, name: str, value: Any) -> None:
     """Set one attribute; None takes it away. Numbers keep every digit, dates are ISO 8601, the rest is JSON."""
+    _written[0] += 1
     if value is None:
         node.RemoveAttribute(PREFIX + name)
     elif isinstance(value, datetime):

@@ -1,6 +1,7 @@
 """The scene as a case: its nodes by role, the Study rebuilt from them, and fingerprints of what results were made from.
 
-Nothing is remembered here but digests of voxels: save the scene, load it elsewhere, and the case is the same.
+Nothing is remembered here but digests of voxels, and what the scene held while it is being shown: save the scene,
+load it elsewhere, and the case is the same.
 """
 
 from __future__ import annotations
@@ -8,17 +9,20 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import slicer
 
 from RPTDosimetryLib.bridge import attributes as at
+from RPTDosimetryLib.bridge import hierarchy
 from RPTDosimetryLib.records import Administration, Study
 
 _CASE = "Case"
 _SECONDS_LAST = float("inf")
+_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,8 @@ class Case:
     def __init__(self, parameters: Any) -> None:
         self.parameters = parameters
         self._digests: dict[str, tuple[int, str]] = {}
+        self._found: dict[Any, Any] | None = None  # while reading
+        self._found_at: Any = None
 
     @property
     def node_of_settings(self) -> Any:
@@ -63,19 +69,56 @@ class Case:
             at.write(settings, name, None)
         at.write(settings, _CASE, uuid.uuid4().hex)
 
+    # reading ----------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """While the panel shows the scene, look through it once and not for every question.
+
+        Nobody but this program runs meanwhile; what it changes (nodes that come or go, attributes, settings) makes
+        once() look again.
+        """
+        if self._found is not None:
+            yield
+            return
+        self._found = {}
+        try:
+            yield
+        finally:
+            self._found = None
+
+    def once(self, what: Any, look: Callable[[], _Found]) -> _Found:
+        """The answer of look(), found once for a state of the scene while reading; always anew at other times."""
+        if self._found is None:
+            return look()
+        now = (slicer.mrmlScene.GetNodes().GetMTime(), at.times_written(), self.node_of_settings.GetMTime())
+        if now != self._found_at:
+            self._found, self._found_at = {}, now
+        if what not in self._found:
+            self._found[what] = look()
+        answer: _Found = self._found[what]
+        return answer
+
     # nodes ------------------------------------------------------------------------------------------------------
 
     def nodes(self, role: str | None = None, time_point: int | None = None) -> list[Any]:
         """Nodes of the case, of one role or of any, of one time point or of any, in the order of the scene."""
-        scene = slicer.mrmlScene
-        found = []
-        for index in range(scene.GetNumberOfNodes()):
-            node = scene.GetNthNode(index)
-            is_role = at.role(node)
-            if not is_role or (role is not None and is_role != role):
-                continue
-            if time_point is None or at.whole_number(node, at.TIME_POINT) == time_point:
-                found.append(node)
+        by_role = self.once("nodes", self._scan)
+        return [
+            node
+            for node in by_role.get(role, ())
+            if time_point is None or at.whole_number(node, at.TIME_POINT) == time_point
+        ]
+
+    @staticmethod
+    def _scan() -> dict[str | None, list[Any]]:
+        """The nodes of every role; under None those of any."""
+        found: dict[str | None, list[Any]] = {None: []}
+        for node in slicer.mrmlScene.GetNodes():
+            role = at.role(node)
+            if role:
+                found[None].append(node)
+                found.setdefault(role, []).append(node)
         return found
 
     def node(self, role: str, time_point: int | None = None) -> Any:
@@ -88,6 +131,7 @@ class Case:
         scene = slicer.mrmlScene
         others = [node.GetNthDisplayNode(n) for n in range(node.GetNumberOfDisplayNodes())] if _shows(node) else []
         others += [node.GetStorageNode()] if hasattr(node, "GetStorageNode") else []
+        hierarchy.forget(node)
         for other in [node, *others]:
             if other is not None and scene.IsNodePresent(other):
                 scene.RemoveNode(other)
@@ -96,6 +140,9 @@ class Case:
 
     def time_points(self) -> list[TimePointNodes]:
         """Nodes of every time point, in the order of study().time_points."""
+        return list(self.once("time points", self._time_points))
+
+    def _time_points(self) -> list[TimePointNodes]:
         from RPTDosimetryLib.bridge.time_points import time_s_of
 
         spects = {at.whole_number(node, at.TIME_POINT): node for node in self.nodes(at.SPECT)}

@@ -47,6 +47,18 @@ def place(node: Any, parent: int) -> None:
         tree.SetItemParent(item, parent)
 
 
+def forget(node: Any) -> None:
+    """Take a node's item away before the node goes.
+
+    The hierarchy finds items by the address of their node: an item that outlives its node is found again by the next
+    node at that address, and Slicer logs an inconsistent DataNodeCache.
+    """
+    tree = subject_hierarchy()
+    item = tree.GetItemByDataNode(node)
+    if item != tree.GetInvalidItemID():
+        tree.RemoveItem(item, False, False)  # neither the node nor what lies below it
+
+
 def tidy() -> None:
     """Remove folders of ours that hold nothing any more."""
     tree = subject_hierarchy()

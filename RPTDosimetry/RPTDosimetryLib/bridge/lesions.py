@@ -10,7 +10,7 @@ import slicer
 from RPTDosimetryLib.bridge import attributes as at
 from RPTDosimetryLib.bridge.case import Case
 from RPTDosimetryLib.bridge.geometry import grid_of_volume, lps_point
-from RPTDosimetryLib.bridge.registered import reference_number, registered_numbers
+from RPTDosimetryLib.bridge.registered import failure, reference_number, registered_numbers
 from RPTDosimetryLib.bridge.segmentations import put_vois
 from RPTDosimetryLib.bridge.volumes import UNIT
 from RPTDosimetryLib.errors import VoiError
@@ -89,6 +89,9 @@ def activity_of(case: Case, number: int) -> Image:
     node = case.node(at.REGISTERED, number or reference_number(case)) if case.node(at.SEEN) is not None else None
     if node is None:
         raise VoiError("Lesions are drawn on the registered SPECT: run step Registration first.")
+    why = failure(case, at.whole_number(node, at.TIME_POINT) or 0)
+    if why:
+        raise VoiError(f"{why} Choose another time point to draw on.")
     return Image(slicer.util.arrayFromVolume(node), grid_of_volume(node), at.text(node, UNIT))
 
 

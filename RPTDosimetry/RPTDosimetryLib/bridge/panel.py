@@ -19,9 +19,12 @@ from RPTDosimetryLib.bridge.case import Case
 from RPTDosimetryLib.bridge.runner import Hooks, Runner
 from RPTDosimetryLib.bridge.runner import State as JobState
 from RPTDosimetryLib.bridge.steps import make_steps
-from RPTDosimetryLib.bridge.steps.step import State, Step
+from RPTDosimetryLib.bridge.steps.step import State, Step, Watched
+from RPTDosimetryLib.bridge.words import in_panel_words
 from RPTDosimetryLib.errors import DosimetryError
 
+#: Lines of a message that are shown; its tooltip holds all. More would push the steps off a small screen.
+_LINES_SHOWN = 5
 _MARKS = {State.TODO: "○", State.READY: "●", State.DONE: "✓", State.OUT_OF_DATE: "↻", State.NEEDS_REVIEW: "!"}
 
 
@@ -33,12 +36,15 @@ class Panel(VTKObservationMixin):
         self.logic, self._resource_path = logic, resource_path
         self._gui_tag: Any = None
         self._observed: Any = None
+        self._entered = False
         self._running: Step | None = None
+        self._said = ""
         self.runner = Runner(Hooks(lambda: self.case.identity, self._show_job, self.say_error))
         self._soon = qt.QTimer()
         self._soon.setSingleShot(True)
         self._soon.setInterval(0)
         self._soon.connect("timeout()", self.refresh)
+        self._watched: list[Watched] = []
         self.steps = make_steps(self)
         self._headers: dict[str, Any] = {}
         self.widget = self._built()
@@ -48,7 +54,6 @@ class Panel(VTKObservationMixin):
             self.addObserver(scene, event, self._on_new_scene)
         self.addObserver(scene, scene.NodeAddedEvent, self._on_nodes)
         self.addObserver(scene, scene.NodeRemovedEvent, self._on_nodes)
-        self.connect()
 
     @property
     def case(self) -> Case:
@@ -64,9 +69,13 @@ class Panel(VTKObservationMixin):
 
     def start(self, step: Step, request: Request, on_result: Callable[[Any], None]) -> None:
         """Run a verb in the background for a step; errors end in the message area."""
+        try:
+            self.runner.start(step.title, request, lambda result: self._take(on_result, result))
+        except DosimetryError:
+            step.ended()
+            raise
         self._running = step
         self.say("")
-        self.runner.start(step.title, request, lambda result: self._take(on_result, result))
         self.refresh()
 
     def _take(self, on_result: Callable[[Any], None], result: Any) -> None:
@@ -94,19 +103,18 @@ class Panel(VTKObservationMixin):
 
     def say(self, text: str) -> None:
         """A line in the message area; empty clears it."""
-        self._say(text, error=False)
+        self._say(text)
 
     def say_error(self, text: str, details: str = "") -> None:
         """An error in the message area and in Slicer's log; details (a traceback) as tooltip."""
         logging.warning(text + ("\n" + details if details else ""))
-        self._say(text, error=True)
-        self.message.toolTip = details
+        self._say(text, error=True, details=details)
         self.refresh_soon()
 
     @property
     def said(self) -> str:
-        """What the message area shows."""
-        return str(self.message.text)
+        """The message, whole; of a long one the message area shows the first lines."""
+        return self._said
 
     def open_step(self, key: str) -> None:
         """Unfold one step, fold the others."""
@@ -122,16 +130,56 @@ class Panel(VTKObservationMixin):
         if self._observed is None:
             return
         case = self.case
-        for number, (key, step) in enumerate(self.steps.items(), start=1):
-            step.refresh(case)
-            state = step.state(case)
-            running = self.runner.busy and step is self._running
-            told = _("running") if running else _told(state)
-            header = self._headers[key]
-            _retitle(header, f"{number}. {step.title}   {'…' if running else _MARKS[state]} {told}", number)
-            header.toolTip = "\n".join([*step.missing(case), *step.needs_review(case)]) or told
+        with case.reading():
+            for step in self.steps.values():
+                if not self._headers[step.key].collapsed:
+                    step.refresh(case)
+            for number, step in enumerate(self.steps.values(), start=1):
+                self._show_header(case, step, number)
+            self._watch([each for step in self.steps.values() for each in step.watched(case)])
+
+    def _show_header(self, case: Case, step: Step, number: int) -> None:
+        state = step.state(case)
+        running = self.runner.busy and step is self._running
+        told = _("running") if running else _told(state)
+        header = self._headers[step.key]
+        _retitle(header, f"{number}. {step.title}   {'…' if running else _MARKS[state]} {told}", number)
+        header.toolTip = in_panel_words("\n".join([*step.missing(case), *step.needs_review(case)])) or told
+
+    def _on_folded(self, step: Step, collapsed: bool) -> None:
+        if collapsed:
+            step.pause()
+        elif self._observed is not None:
+            step.resume()
+            with self.case.reading():
+                step.refresh(self.case)
+
+    def _watch(self, wanted: list[Watched]) -> None:
+        """Observe these, and nothing else that steps asked for before."""
+        for old in [each for each in self._watched if each not in wanted]:
+            self.removeObserver(old.node, old.event, old.slot)
+        for new in [each for each in wanted if each not in self._watched]:
+            self.addObserver(new.node, new.event, new.slot)
+        self._watched = wanted
 
     # life ---------------------------------------------------------------------------------------------------------
+
+    def enter(self) -> None:
+        """The user opens the module: show the scene as it is by now, and follow it."""
+        self._entered = True
+        self.connect()
+        for step in self.steps.values():
+            if not self._headers[step.key].collapsed:
+                step.resume()
+
+    def leave(self) -> None:
+        """The user opens another module: nothing of the panel goes on in the views. A running job does."""
+        self._entered = False
+        for step in self.steps.values():
+            step.pause()
+        views.end_placing(self.case.nodes())
+        self._soon.stop()
+        self.disconnect()
 
     def connect(self) -> None:
         """Bind the widgets to the parameter node of the scene."""
@@ -150,23 +198,32 @@ class Panel(VTKObservationMixin):
             self._observed.disconnectGui(self._gui_tag)
             self.removeObserver(self._observed.parameterNode, vtk.vtkCommand.ModifiedEvent, self._on_parameters)
             self._observed = None
+        self._watch([])
 
     def close(self) -> None:
         """The module is going away: no job, no observer and no timer stays."""
         self._soon.stop()
         self.runner.cancel()
+        self._let_go()
         self.disconnect()
         self.removeObservers()
 
     def _on_close(self, _caller: Any = None, _event: Any = None) -> None:
         self.runner.cancel()
+        self._let_go()
         self.disconnect()
         self.logic.forgetCase()
+
+    def _let_go(self) -> None:
+        for step in self.steps.values():
+            step.pause()
+            step.forget()
 
     def _on_new_scene(self, _caller: Any = None, _event: Any = None) -> None:
         self.logic.forgetCase()
         self.say("")
-        self.connect()
+        if self._entered:
+            self.connect()
 
     def _on_nodes(self, _caller: Any = None, _event: Any = None) -> None:
         if self._observed is not None:
@@ -195,6 +252,7 @@ class Panel(VTKObservationMixin):
             step.ui = slicer.util.childWidgetVariables(step.widget)
             column.addWidget(header)
             self._headers[step.key] = header
+            header.connect("contentsCollapsed(bool)", lambda collapsed, step=step: self._on_folded(step, collapsed))
             step.setup()
         column.addStretch(1)
         widget.setMRMLScene(slicer.mrmlScene)
@@ -259,6 +317,8 @@ class Panel(VTKObservationMixin):
     def _show_job(self, state: JobState | None) -> None:
         self.job.setVisible(state is not None)
         if state is None:
+            if self._running is not None:
+                self._running.ended()
             self._running = None
             self.refresh_soon()
             return
@@ -267,9 +327,13 @@ class Panel(VTKObservationMixin):
         elapsed = _("{seconds:.0f} s").format(seconds=state.elapsed_s)
         self._job_text.text = f"{state.text} ({elapsed}{left})"
 
-    def _say(self, text: str, error: bool) -> None:
-        self.message.text = text
-        self.message.toolTip = ""
+    def _say(self, text: str, error: bool = False, details: str = "") -> None:
+        self._said = in_panel_words(text)
+        lines = self._said.split("\n")
+        more = _("… and {n} more lines: rest the mouse here to read them.").format(n=len(lines) - _LINES_SHOWN + 1)
+        fits = len(lines) <= _LINES_SHOWN
+        self.message.text = self._said if fits else "\n".join([*lines[: _LINES_SHOWN - 1], more])
+        self.message.toolTip = details or ("" if fits else self._said)
         self.message.setVisible(bool(text))
         # A frame in a colour that is readable on light and on dark themes; the words carry the meaning.
         colour = "#d9534f" if error else "#5b9bd5"

@@ -15,6 +15,13 @@ from RPTDosimetryLib.units import BQ_PER_MBQ
 NUCLIDES = ["", "Lu-177", "Y-90", "I-131", "Tb-161"]
 
 
+#: One kernel for all voxels: tissues of physics.materials (a test compares).
+SSV_MATERIALS = [
+    *("soft_tissue", "water", "lung", "adipose", "muscle", "cortical_bone", "blood", "spongiosa"),
+    *("red_marrow", "yellow_marrow", "liver", "kidney", "spleen"),
+]
+
+
 @parameterPack
 class AdministrationParameters:
     """What was given: nuclide, activity, when (ISO 8601, empty where not known), the header's half-life."""
@@ -53,10 +60,15 @@ class CalibrationParameters:
 
 @parameterPack
 class RegistrationParameters:
-    """How time points are aligned (reference: its place in the table, 0 for automatic), and how they are looked at."""
+    """How time points are aligned (reference: its place in the table, 0 for automatic), and how they are looked at.
+
+    transforms: folder with transform_N.tfm (or .h5, .nrrd) in place of a search; empty to search.
+    """
 
     method: Annotated[str, Choice(["rigid", "affine", "bspline", "none"])] = "rigid"
     through: Annotated[str, Choice(["spect", "ct"])] = "spect"
+    engine: Annotated[str, Choice(["simpleitk", "elastix"])] = "simpleitk"
+    transforms: str = ""
     reference: Annotated[int, WithinRange(0, 99)] = 0
     knotsMm: Annotated[float, WithinRange(20, 300)] = 90.0
     look: Annotated[str, Choice(["fused", "checkerboard"])] = "fused"
@@ -114,12 +126,24 @@ class Overlaps(Enum):
         return self.value
 
 
+class OutsideCt(Enum):
+    """DensitySettings.outside_ct."""
+
+    air = "air: no dose there"
+    body = "soft tissue inside the outline of the SPECT"
+
+    def label(self) -> str:
+        """What the box shows."""
+        return self.value
+
+
 @parameterPack
 class SegmentationParameters:
     """Which volumes are drawn, by which rules they are settled, who reviews, and how a lesion is drawn.
 
     structuresFrom: number of the time point whose contours are used, 0 for the reference's or the first that has any.
-    exclude: names that are left out, with * and ?, separated by commas. lesionTimePoint: 0 for the reference.
+    exclude: names that are left out, with * and ?, separated by commas. lesionTimePoint: 0 for the reference. huCurve:
+    points "HU g/cm3" of the CT's own calibration, separated by commas; empty for Schneider 2000.
     """
 
     organs: OrgansFrom = OrgansFrom.files
@@ -127,6 +151,8 @@ class SegmentationParameters:
     structuresFrom: Annotated[int, WithinRange(0, 99)] = 0
     exclude: str = ""
     body: bool = True
+    huCurve: str = ""
+    outsideCt: OutsideCt = OutsideCt.air
     lesionsInOrgans: LesionsInOrgans = LesionsInOrgans.included
     overlaps: Overlaps = Overlaps.count_in_both
     reviewer: str = ""
@@ -165,6 +191,8 @@ class DoseParameters:
     engines: str = "msv8"
     integrate: Annotated[str, Choice(["activity", "dose_rate"])] = "activity"
     msvUnscaled: bool = False
+    ssvMaterial: Annotated[str, Choice(SSV_MATERIALS)] = "soft_tissue"
+    ssvDensity: Annotated[float, WithinRange(0.01, 5)] = 1.04
     shown: str = ""
     thresholdPercent: Annotated[float, WithinRange(0, 100)] = 2.0
     opacityPercent: Annotated[float, WithinRange(0, 100)] = 50.0

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from RPTDosimetryLib.bridge import attributes as at
 from RPTDosimetryLib.bridge import hierarchy
 from RPTDosimetryLib.bridge.volumes import image_of, volume_from_image
-from RPTDosimetryLib.errors import StudyError
+from RPTDosimetryLib.errors import CalibrationError, StudyError
 from RPTDosimetryLib.records import Study, TimePoint
 from RPTDosimetryLib.units import S_PER_H
 
 if TYPE_CHECKING:
     from RPTDosimetryLib.bridge.case import Case
     from RPTDosimetryLib.calibration.activity_table import CalibratedTotal
+    from RPTDosimetryLib.calibration.consistency import ActivityCheck
     from RPTDosimetryLib.calibration.settings import CalibrationSettings
     from RPTDosimetryLib.pipeline import Quantified
 
@@ -66,11 +67,15 @@ def activity_nodes(case: Case) -> list[Any]:
 def quantified_of(case: Case) -> Study:
     """The Study in Bq/mL with its beds joined, as step Calibration left it.
 
-    Raises StudyError before that step was run, and where time points it was made of are gone.
+    Raises StudyError before that step was run, and where time points it was made of are gone; CalibrationError where
+    one holds so much more than can be left of the administration that nothing may be computed from it.
     """
     nodes = activity_nodes(case)
     if not nodes:
         raise StudyError(_NOT_YET)
+    refused = activity_check_of(case).refused
+    if refused:
+        raise CalibrationError(" ".join(refused))
     read = case.study()
     by_number = {p.number: point for p, point in zip(case.time_points(), read.time_points, strict=True)}
     points = tuple(_time_point(case, node, by_number) for node in nodes)
@@ -82,6 +87,13 @@ def totals_of(case: Case) -> list[CalibratedTotal]:
     from RPTDosimetryLib.calibration.activity_table import CalibratedTotal
 
     return [CalibratedTotal(**at.mapping(node, "Total")) for node in activity_nodes(case)]
+
+
+def activity_check_of(case: Case) -> ActivityCheck:
+    """What the library says of these totals: the rule that the command run goes by."""
+    from RPTDosimetryLib.calibration.consistency import check_activity
+
+    return check_activity(totals_of(case))
 
 
 def cut_of(case: Case) -> tuple[str, ...]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import getpass
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,16 +22,20 @@ if TYPE_CHECKING:
     from RPTDosimetryLib.bridge.case import Case
 
 ACCEPTED, REJECTED, OPEN = "accepted", "rejected", ""
+FAILED = "failed"  # decided by nobody: it could not be aligned
+LEFT_OUT = (REJECTED, FAILED)
 _ORDER, _REFERENCE, _NOTES = "Order", "Reference", "Notes"  # of the node SEEN: the study as a whole
 _APPLIED = "AppliedMatrix"  # of a registered volume: the matrix that made it
 _DECISION = "Decision"
 _SAME_MM = 1e-4
+_NONE: Mapping[int, str] = MappingProxyType({})
 
 
-def put_registered(case: Case, registered: RegisteredStudy) -> list[Any]:
+def put_registered(case: Case, registered: RegisteredStudy, failed: Mapping[int, str] = _NONE) -> list[Any]:
     """Nodes of a registered study: a transform and a volume for each time point, and what all of them see.
 
-    Calibrated volumes go under their transforms. Older ones, and the decisions about them, go.
+    Calibrated volumes go under their transforms. Older ones, and the decisions about them, go. failed: by index, why a
+    time point could not be aligned.
     """
     remove_registered(case)
     volumes = activity_nodes(case)
@@ -46,6 +52,8 @@ def put_registered(case: Case, registered: RegisteredStudy) -> list[Any]:
         at.write_all(image, TimePoint=number, AppliedMatrix=_listed(transform))
         if place == registered.reference_index:
             _decide(image, ACCEPTED, "reference")
+        elif place in failed:
+            at.write_all(image, Decision=FAILED, Failure=failed[place])
         volume.SetAndObserveTransformNodeID(transform.GetID())
         folder = hierarchy.time_point_item(study_item, number, f"Time point {number}")
         above = transform.GetParentTransformNode()
@@ -66,7 +74,7 @@ def remove_registered(case: Case) -> None:
 
 
 def registered_of(case: Case, rejected: bool = False, edited: bool = False) -> RegisteredStudy:
-    """The registered study of the scene, without rejected time points unless asked for.
+    """The registered study of the scene, without rejected and failed time points unless asked for.
 
     edited: also where transforms were edited and not applied yet (they stand in it, the images are as before). Copies
     every voxel: call it where a job is prepared, not in refresh. Raises StudyError and RegistrationError where a step
@@ -97,7 +105,7 @@ def registered_of(case: Case, rejected: bool = False, edited: bool = False) -> R
         seen=image.voxels > 0,
         warnings=at.lines(seen, _NOTES),
     )
-    out = [n for n, number in enumerate(order) if decision(case, number) == REJECTED]
+    out = [n for n, number in enumerate(order) if decision(case, number) in LEFT_OUT]
     if rejected or not out:
         return whole
     from RPTDosimetryLib.registration.adjust import left_out
@@ -113,7 +121,7 @@ def replace_time_point(case: Case, registered: RegisteredStudy, number: int) -> 
     put_image(seen, Image(registered.seen.astype(np.uint8), registered.grid, "1"))
     at.write(seen, _NOTES, list(registered.warnings))
     put_alignment(transform, registered.alignments[place])
-    at.write_all(image, AppliedMatrix=_listed(transform), Decision=None, DecidedBy=None, Decided=None)
+    at.write_all(image, AppliedMatrix=_listed(transform), Decision=None, DecidedBy=None, Decided=None, Failure=None)
     return [node for role in (at.REGISTERED, at.ALIGNMENT, at.DEFORMATION, at.SEEN) for node in case.nodes(role)]
 
 
@@ -121,6 +129,11 @@ def registered_numbers(case: Case) -> list[int]:
     """Numbers of the registered time points in the order of the record; empty before registration."""
     seen = case.node(at.SEEN)
     return [] if seen is None else [int(number) for number in at.lines(seen, _ORDER)]
+
+
+def used_numbers(case: Case) -> list[int]:
+    """Those of them that go on: neither rejected nor failed."""
+    return [number for number in registered_numbers(case) if decision(case, number) not in LEFT_OUT]
 
 
 def reference_number(case: Case) -> int:
@@ -152,7 +165,7 @@ def reset_transform(case: Case, number: int) -> None:
 
 
 def decision(case: Case, number: int) -> str:
-    """ACCEPTED, REJECTED or OPEN."""
+    """ACCEPTED, REJECTED, FAILED or OPEN."""
     image = case.node(at.REGISTERED, number)
     return OPEN if image is None else at.text(image, _DECISION)
 
@@ -160,13 +173,23 @@ def decision(case: Case, number: int) -> str:
 def decide(case: Case, number: int, what: str) -> None:
     """Accept or reject the registration of a time point, or open it again; noted with user and time.
 
-    Raises RegistrationError for rejecting the reference.
+    Raises RegistrationError for rejecting the reference, and for accepting what could not be aligned.
     """
+    if what == ACCEPTED and failure(case, number):
+        raise RegistrationError(
+            "This time point could not be aligned: move it by hand and apply that, align again, or reject it."
+        )
     if what == REJECTED and number == reference_number(case):
         raise RegistrationError(
             "The reference cannot be rejected: it is not moved. Choose another reference and register again."
         )
     _decide(case.node(at.REGISTERED, number), what, getpass.getuser())
+
+
+def failure(case: Case, number: int) -> str:
+    """Why a time point could not be aligned; empty where it was, or was moved by hand since."""
+    image = case.node(at.REGISTERED, number)
+    return "" if image is None else at.text(image, "Failure")
 
 
 def decided_by(case: Case, number: int) -> str:

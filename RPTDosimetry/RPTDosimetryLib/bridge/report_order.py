@@ -28,9 +28,10 @@ _WAITING = f"rptdosimetry-report-{os.getpid()}-"
 def order_of(case: Case, kinetics: Any, scene: Path | None) -> ReportOrder:
     """The order of a report. kinetics: the KineticsChoice of the step. Raises what the steps' readers raise."""
     from RPTDosimetryLib.bridge.doses import doses_of_case, tia_of_case
-    from RPTDosimetryLib.bridge.quantified import calibration_of, cut_of, totals_of
+    from RPTDosimetryLib.bridge.patient import patient_of_case
+    from RPTDosimetryLib.bridge.quantified import activity_check_of, calibration_of, cut_of, totals_of
     from RPTDosimetryLib.bridge.registered import registered_of
-    from RPTDosimetryLib.bridge.volumes_of_interest import patient_of_case, vois_of_case
+    from RPTDosimetryLib.bridge.volumes_of_interest import vois_of_case
     from RPTDosimetryLib.dose.engine import scheme_of
     from RPTDosimetryLib.report.exports import ReportOrder
     from RPTDosimetryLib.tia.kinetics import series_of_registered
@@ -45,7 +46,7 @@ def order_of(case: Case, kinetics: Any, scene: Path | None) -> ReportOrder:
         kinetics=kinetics,
         recovery=calibration_of(case).recovery_curve(),
         totals=tuple(totals_of(case)),
-        checks=cut_of(case),
+        checks=(*activity_check_of(case).allowed, *cut_of(case)),
         settings={"panel": settings_of(case)},
         comparison=comparison.answer(case),
         reviewer=told.reviewer,

@@ -13,7 +13,7 @@ from slicer.i18n import tr as _
 from RPTDosimetryLib.bridge import attributes as at
 from RPTDosimetryLib.bridge.case import Case, fingerprint
 from RPTDosimetryLib.bridge.geometry import grid_of_volume
-from RPTDosimetryLib.bridge.registered import registered_numbers
+from RPTDosimetryLib.bridge.registered import failure, registered_numbers
 from RPTDosimetryLib.bridge.volumes_of_interest import known_of
 from RPTDosimetryLib.grid import Grid
 from RPTDosimetryLib.records import Voi
@@ -27,7 +27,8 @@ class Row:
     """One volume as kinetics and dose take it (settled by the rules).
 
     mass_g: Σ density · voxel volume without air; None where no density is in the scene. activity_mbq: one for each
-    registered time point, at scan time, None where its volume lies on another grid. problem: why it cannot be used.
+    registered time point, at scan time, None where its volume lies on another grid or it could not be aligned.
+    problem: why the volume cannot be used.
     """
 
     segment_id: str
@@ -41,7 +42,7 @@ class Row:
 def rows_of(case: Case) -> list[Row]:
     """One row a segment, in their order; worked out again only when something has changed."""
     known = known_of(case)
-    images = [case.node(at.REGISTERED, number) for number in registered_numbers(case)]
+    images = [None if failure(case, n) else case.node(at.REGISTERED, n) for n in registered_numbers(case)]
     maps = [case.node(at.DENSITY), case.node(at.MEDIUM)]
     key = fingerprint([known.key, case.content([*images, *maps])])
     told = _rows.get(case)

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-import numpy as np
 import slicer
 import vtk
 from slicer.i18n import tr as _
@@ -22,20 +21,17 @@ from RPTDosimetryLib.bridge import hierarchy
 from RPTDosimetryLib.bridge.case import Case, fingerprint
 from RPTDosimetryLib.bridge.geometry import ras_from_ijk, vtk_matrix
 from RPTDosimetryLib.bridge.segmentations import describe, described, grid_of_segmentation, put_vois, set_review, voi_of
-from RPTDosimetryLib.bridge.volumes import image_of, volume_from_image
 from RPTDosimetryLib.errors import DosimetryError, VoiError
-from RPTDosimetryLib.records import PatientMap, Review, Segment, Voi
+from RPTDosimetryLib.records import Review, Segment, Voi
 
 if TYPE_CHECKING:
     from RPTDosimetryLib.grid import Grid
-    from RPTDosimetryLib.physics.media import MediaScheme
 
 #: Tags of a segment beside those of segmentations.py: checksum of the mask that was reviewed, and of the mask as made.
 _REVIEWED, _MADE = "RPTDosimetryReviewed", "RPTDosimetryMade"
-#: Opacity of volumes in slices: the activity below stays visible.
-_FILLED = 0.25
+#: Opacity of volumes in slices: the activity below stays visible. And of organs in 3-D views: lesions are in them.
+_FILLED, _SEEN_THROUGH = 0.25, 0.3
 _known: WeakKeyDictionary[Case, Known] = WeakKeyDictionary()
-_patients: WeakKeyDictionary[Case, tuple[str, PatientMap]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -73,6 +69,10 @@ def vois_of_case(case: Case) -> tuple[Voi, ...]:
 
 def known_of(case: Case) -> Known:
     """Segments as drawn and as settled; worked out again only when something has changed."""
+    return case.once("volumes of interest", lambda: _known_now(case))
+
+
+def _known_now(case: Case) -> Known:
     node = case.node(at.VOIS)
     if node is None:
         return Known("", (), (), "")
@@ -228,54 +228,6 @@ def replace_made(case: Case, vois: Sequence[Voi], grid: Grid) -> tuple[Any, list
     return node, said
 
 
-# patient ------------------------------------------------------------------------------------------------------------
-
-
-def patient_of_case(case: Case, scheme: MediaScheme | None = None) -> PatientMap:
-    """Density and media on the dose grid: those in the scene where they are of this registration and scheme, else anew.
-
-    scheme: of the dose engine (dose.engine.scheme_of); None takes msv8's. Raises what patient_map_of raises.
-    """
-    from RPTDosimetryLib.bridge.registered import registered_of
-    from RPTDosimetryLib.physics.media import SCHNEIDER_8
-    from RPTDosimetryLib.registration.patient_map import patient_map_of
-
-    wanted = scheme or SCHNEIDER_8
-    made_from = fingerprint([_patient_inputs(case), wanted.name])
-    density, medium = case.node(at.DENSITY), case.node(at.MEDIUM)
-    if density is not None and medium is not None and at.text(density, "MadeFrom") == made_from:
-        voxels = image_of(medium).voxels.astype(np.uint8)
-        told = at.text(density, "Scheme"), at.text(density, "Source"), at.lines(density, "Warnings")
-        return PatientMap(image_of(density), voxels, *told)
-    known = _patients.get(case)
-    if known is None or known[0] != made_from:
-        known = (made_from, patient_map_of(registered_of(case), scheme=wanted))
-        _patients[case] = known
-    return known[1]
-
-
-def put_patient(case: Case, patient: PatientMap) -> list[Any]:
-    """Show density and media in the scene, in place of earlier ones; returns the nodes."""
-    from RPTDosimetryLib.records import Image
-
-    for node in [*case.nodes(at.DENSITY), *case.nodes(at.MEDIUM)]:
-        case.remove(node)
-    density = volume_from_image(patient.density, "Density [g/cm³]", at.DENSITY)
-    medium = volume_from_image(Image(patient.medium, patient.density.grid, "1"), "Media", at.MEDIUM)
-    made_from = fingerprint([_patient_inputs(case), patient.scheme])
-    at.write_all(density, Scheme=patient.scheme, Source=patient.source, Warnings=list(patient.warnings))
-    at.write(density, "MadeFrom", made_from)
-    folder = hierarchy.result_item(hierarchy.study_item(at.text(case.node_of_settings, "PatientId")), "Patient")
-    for node in (density, medium):
-        hierarchy.place(node, folder)
-    return [density, medium]
-
-
-def _patient_inputs(case: Case) -> str:
-    roles = (at.CT, at.REGISTERED, at.ALIGNMENT)
-    return case.content([node for role in roles for node in case.nodes(role)])
-
-
 # inside -------------------------------------------------------------------------------------------------------------
 
 
@@ -338,9 +290,11 @@ def _put(node: Any, vois: Sequence[Voi], grid: Grid) -> None:
     """All segments anew, and the lattice that the Segment Editor draws on."""
     if vois:
         put_vois(node, vois)
+        display = node.GetDisplayNode()
         for identifier, voi in zip(segment_ids(node), vois, strict=True):
             if voi.kind == "region":  # the body hides what is in it
-                node.GetDisplayNode().SetSegmentVisibility(identifier, False)
+                display.SetSegmentVisibility(identifier, False)
+            display.SetSegmentOpacity3D(identifier, 1.0 if voi.kind == "lesion" else _SEEN_THROUGH)
     else:
         from dataclasses import asdict
 

@@ -15,7 +15,7 @@ from RPTDosimetryLib.registration.conservative import field_of_view_on, move_act
 from RPTDosimetryLib.registration.judge import judged, require_trustworthy
 from RPTDosimetryLib.registration.pair import ct_pair, spect_pair
 from RPTDosimetryLib.registration.point_map import PointMap
-from RPTDosimetryLib.registration.register import with_warnings
+from RPTDosimetryLib.registration.register import FAILED, with_warnings
 from RPTDosimetryLib.registration.settings import RegistrationSettings
 
 EDITED: Final = "edited by hand"
@@ -66,7 +66,7 @@ def left_out(
     )
     fewer = with_warnings(replace(fewer, seen=seen_by_all(fewer)), settings or RegistrationSettings())
     told = tuple(
-        f"The time point {_hours(registered, n)} was left out: its registration was rejected." for n in sorted(indices)
+        f"The time point {_hours(registered, n)} was left out: {_why(registered, n)}." for n in sorted(indices)
     )
     return replace(fewer, warnings=(*fewer.warnings, *told))
 
@@ -95,12 +95,18 @@ def _judged(registered: RegisteredStudy, index: int, moved: PointMap, settings: 
     pair = spect_pair(fixed.spect, point.spect)
     if before.through == "ct":
         pair = ct_pair(fixed, point, registered.reference_index + 1, index + 1)
-    found = replace(judged(pair, moved, before.method), source=EDITED)
+    method = "rigid" if before.method == FAILED else before.method
+    found = replace(judged(pair, moved, method), source=EDITED)
     try:
         require_trustworthy(found, settings)
     except RegistrationError as error:
         return replace(found, warnings=(f"Time point {index + 1}: {error}",))
     return found
+
+
+def _why(registered: RegisteredStudy, index: int) -> str:
+    failed = registered.alignments[index].method == FAILED
+    return "it could not be aligned" if failed else "its registration was rejected"
 
 
 def _hours(registered: RegisteredStudy, index: int) -> str:

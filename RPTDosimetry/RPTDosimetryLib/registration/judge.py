@@ -36,8 +36,8 @@ def judged(pair: Pair, moved: PointMap, method: str) -> Alignment:
     lowest, highest = float(jacobian.min()), float(jacobian.max())
     if lowest <= 0:
         raise RegistrationError(
-            f"the deformation folds the body (lowest determinant {lowest:.2f}). Use a wider "
-            'registration.bspline_spacing_mm, or method = "rigid".'
+            f"the deformation folds the body (lowest determinant {lowest:.2f}). Set the knots of "
+            'the B-spline wider apart (registration.bspline_spacing_mm), or use the method "rigid".'
         )
     fill = float(pair.moving.voxels.min())
     before, after = (

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,17 @@ from RPTDosimetryLib.registration.settings import RegistrationSettings
 from RPTDosimetryLib.registration.transform_file import given_transform
 from RPTDosimetryLib.registration.working_grid import coarser
 
+#: The method of an alignment that was searched for and not found.
+FAILED: Final = "failed"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A registered study; failed: by index of the time point, the sentence that says why it could not be aligned."""
+
+    registered: RegisteredStudy
+    failed: Mapping[int, str]
+
 
 def register(
     study: Study,
@@ -32,26 +45,75 @@ def register(
     in Bq/mL, a CT or a transform that the settings ask for is missing, a transform leaves the image, or no trustworthy
     alignment was found; CancelledError.
     """
-    chosen = settings or RegistrationSettings()
-    _require_activity(study)
+    return _attempt(study, settings or RegistrationSettings(), True, progress, cancelled).registered
+
+
+def register_each(
+    study: Study,
+    settings: RegistrationSettings | None = None,
+    progress: Progress = silent,
+    cancelled: Cancelled = never,
+) -> Attempt:
+    """The same, but a time point that cannot be aligned fails alone and the others keep their result.
+
+    A failed one has no activity on the reference grid and an alignment of the method FAILED: leave it out
+    (adjust.left_out) or move it by hand (adjust.realigned). Raises as register for the reference and the settings.
+    """
+    return _attempt(study, settings or RegistrationSettings(), False, progress, cancelled)
+
+
+def _attempt(
+    study: Study, chosen: RegistrationSettings, all_or_none: bool, progress: Progress, cancelled: Cancelled
+) -> Attempt:
+    _require_time_points(study, all_or_none)
     index = reference_index(study, chosen)
-    fixed = study.time_points[index].spect
     moved: list[MovedActivity] = []
     alignments: list[Alignment] = []
-    for number, point in enumerate(study.time_points):
+    failed: dict[int, str] = {}
+    for number in range(len(study.time_points)):
         if cancelled():
             raise CancelledError("Registration was stopped.")
         progress(number / len(study.time_points), f"Aligning time point {number + 1} of {len(study.time_points)}")
         try:
-            found = _aligned(study, (index, number), chosen, cancelled)
-            moved.append(move_activity(point.spect, PointMap.of(found), fixed.grid))
-            alignments.append(replace(found, rescaled_by=moved[-1].rescaled_by, cut_fraction=moved[-1].cut_fraction))
+            found, there = _brought(study, (index, number), chosen, cancelled)
         except RegistrationError as error:
-            raise RegistrationError(_failure(error, (index, number), chosen)) from error
+            if all_or_none or number == index:
+                raise
+            failed[number] = str(error)
+            found, there = _left(study, (index, number))
+        moved.append(there)
+        alignments.append(found)
     progress(1.0, "Time points aligned")
-    seen = np.logical_and.reduce([m.seen for m in moved])
-    registered = RegisteredStudy(study, index, fixed.grid, tuple(m.image for m in moved), tuple(alignments), seen)
-    return with_warnings(registered, chosen)
+    seen = np.logical_and.reduce([m.seen for number, m in enumerate(moved) if number not in failed])
+    grid = study.time_points[index].spect.grid
+    registered = RegisteredStudy(study, index, grid, tuple(m.image for m in moved), tuple(alignments), seen)
+    return Attempt(with_warnings(registered, chosen), failed)
+
+
+def _brought(
+    study: Study, numbers: tuple[int, int], chosen: RegistrationSettings, cancelled: Cancelled
+) -> tuple[Alignment, MovedActivity]:
+    """Time point numbers[1] on the reference numbers[0]. Raises RegistrationError that names both."""
+    index, number = numbers
+    spect = study.time_points[number].spect
+    lacking = _lacking(spect)
+    if lacking:
+        raise RegistrationError(f"Time point {number + 1} {lacking}")
+    try:
+        found = _aligned(study, numbers, chosen, cancelled)
+        there = move_activity(spect, PointMap.of(found), study.time_points[index].spect.grid)
+    except RegistrationError as error:
+        raise RegistrationError(_failure(error, numbers, chosen)) from error
+    return replace(found, rescaled_by=there.rescaled_by, cut_fraction=there.cut_fraction), there
+
+
+def _left(study: Study, numbers: tuple[int, int]) -> tuple[Alignment, MovedActivity]:
+    """A time point that is not brought anywhere: it stays where it lies, and nothing of it on the reference grid."""
+    index, number = numbers
+    grid = study.time_points[index].spect.grid
+    nothing = Image(np.zeros(grid.shape_zyx, dtype=np.float32), grid, study.time_points[number].spect.unit)
+    alignment = Alignment(np.eye(4), FAILED, *(float("nan"),) * 4, displacement_mm=0.0, rotation_deg=0.0)
+    return alignment, MovedActivity(nothing, np.zeros(grid.shape_zyx, dtype=bool), 1.0, 0.0)
 
 
 def with_warnings(registered: RegisteredStudy, settings: RegistrationSettings) -> RegisteredStudy:
@@ -82,16 +144,21 @@ def reference_index(study: Study, settings: RegistrationSettings) -> int:
     return next((n for n, point in enumerate(study.time_points) if point.ct is not None), 0)
 
 
-def _require_activity(study: Study) -> None:
+def _require_time_points(study: Study, all_of_them: bool) -> None:
+    """Raise RegistrationError where there are none, or where one that must be aligned cannot be from the start."""
     if not study.time_points:
         raise RegistrationError("The study has no time point to align. Read a folder that holds SPECT images.")
     for number, point in enumerate(study.time_points, start=1):
-        if point.spect.unit != "Bq/mL":
-            raise RegistrationError(
-                f"Time point {number} is in {point.spect.unit}, not Bq/mL: calibrate it before it is aligned."
-            )
-        if not (point.spect.voxels > 0).any():
-            raise RegistrationError(f"Time point {number} holds no activity: check the image, or leave it out.")
+        lacking = _lacking(point.spect) if all_of_them else ""
+        if lacking:
+            raise RegistrationError(f"Time point {number} {lacking}")
+
+
+def _lacking(spect: Image) -> str:
+    """Why an image cannot be aligned at all; empty when it may be."""
+    if spect.unit != "Bq/mL":
+        return f"is in {spect.unit}, not Bq/mL: calibrate it before it is aligned."
+    return "" if (spect.voxels > 0).any() else "holds no activity: check the image, or leave it out."
 
 
 def _aligned(study: Study, numbers: tuple[int, int], settings: RegistrationSettings, cancelled: Cancelled) -> Alignment:

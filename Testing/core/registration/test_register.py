@@ -8,7 +8,8 @@ import pytest
 from RPTDosimetryLib.errors import CancelledError, ConfigurationError, RegistrationError
 from RPTDosimetryLib.grid import Grid
 from RPTDosimetryLib.records import Image
-from RPTDosimetryLib.registration.register import register
+from RPTDosimetryLib.registration.adjust import left_out, realigned
+from RPTDosimetryLib.registration.register import FAILED, register, register_each
 from RPTDosimetryLib.registration.settings import RegistrationSettings
 from RPTDosimetryLib.virtual_patient.imaging import Pose
 
@@ -126,3 +127,33 @@ def test_counts_and_empty_images_are_refused(scan, study_of):
 def test_cancel_stops(scan, study_of):
     with pytest.raises(CancelledError):
         register(study_of(scan(4.0), scan(24.0)), cancelled=lambda: True)
+
+
+@pytest.mark.slow
+def test_one_that_cannot_be_aligned_fails_alone(scan, study_of):
+    """Bit for bit what the others get without it; it says why, and is left out or moved by hand."""
+    first, third = scan(4.0), scan(69.0)
+    noise = np.random.default_rng(0).random(first.spect.grid.shape_zyx, dtype=np.float32)
+    lost = replace(first, spect=first.spect.with_voxels(noise), time_s=24 * 3600.0)
+    empty = replace(first, spect=first.spect.with_voxels(np.zeros_like(noise)), time_s=100 * 3600.0)
+    found = register_each(study_of(first, lost, third, empty))
+    assert sorted(found.failed) == [1, 3]
+    assert found.failed[1].startswith("Time point 2 could not be aligned with time point 1: ")
+    assert found.failed[3] == "Time point 4 holds no activity: check the image, or leave it out."
+    assert [a.method for a in found.registered.alignments] == ["rigid", FAILED, "rigid", FAILED]
+    assert not found.registered.activity[1].voxels.any()
+    fewer, expected = left_out(found.registered, [1, 3]), register(study_of(first, third))
+    np.testing.assert_array_equal(fewer.activity[1].voxels, expected.activity[1].voxels)
+    np.testing.assert_array_equal(fewer.seen, expected.seen)
+    np.testing.assert_array_equal(found.registered.seen, expected.seen)
+    assert "The time point at 24.0 h was left out: it could not be aligned." in fewer.warnings
+    moved = realigned(found.registered, {1: np.eye(4)})
+    assert moved.alignments[1].method == "rigid"
+    assert moved.activity[1].voxels.any()
+
+
+def test_the_reference_cannot_fail_alone(scan, study_of):
+    first = scan(4.0)
+    empty = replace(first, spect=first.spect.with_voxels(np.zeros_like(first.spect.voxels)))
+    with pytest.raises(RegistrationError, match="Time point 1 holds no activity"):
+        register_each(study_of(empty, first), RegistrationSettings(method="none"))

@@ -143,6 +143,7 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
         pass
 
     setSwitchToSegmentationsButtonVisible = setSourceVolumeNodeSelectorVisible = setSegmentationNodeSelectorVisible
+    setAutoShowSourceVolumeNode = setSegmentationNodeSelectorVisible
 
     def setMaximumNumberOfUndoStates(self, count):
         pass
@@ -152,6 +153,18 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
 
     def setActiveEffectByName(self, name):
         self._nodes["effect"] = name
+
+    def setActiveEffect(self, effect):
+        self._nodes["effect"] = effect
+
+    def activeEffect(self):
+        return self._nodes.get("effect")
+
+    def setupViewObservations(self):
+        self._nodes["views"] = True
+
+    def removeViewObservations(self):
+        self._nodes["views"] = False
 
 
 qt.add_custom(qMRMLWidget, qMRMLNodeComboBox, qMRMLSegmentEditorWidget)

@@ -13,6 +13,7 @@ from RPTDosimetryLib.bridge import attributes as at
 from RPTDosimetryLib.bridge import views
 from RPTDosimetryLib.bridge.case import Case
 from RPTDosimetryLib.bridge.quantified import (
+    activity_check_of,
     activity_nodes,
     ct_node_of,
     cut_of,
@@ -22,6 +23,7 @@ from RPTDosimetryLib.bridge.quantified import (
 from RPTDosimetryLib.bridge.steps.camera_form import CameraForm, described
 from RPTDosimetryLib.bridge.steps.step import Step
 from RPTDosimetryLib.bridge.time_points import unit_of
+from RPTDosimetryLib.bridge.words import activity_title
 from RPTDosimetryLib.errors import CalibrationError, DosimetryError
 from RPTDosimetryLib.units import BQ_PER_MBQ, S_PER_H
 
@@ -109,8 +111,8 @@ class CalibrationStep(Step):
         return made
 
     def needs_review(self, case: Case) -> list[str]:
-        """More activity than was given."""
-        return above_expected(case)
+        """So much more activity than can be left that the steps below refuse it."""
+        return list(activity_check_of(case).refused)
 
     # showing ------------------------------------------------------------------------------------------------------
 
@@ -131,7 +133,8 @@ class CalibrationStep(Step):
         told = _("{names}: in Bq/mL already, pass unchanged.").format(names=_listed(quantitative))
         ui.quantitativeLabel.text = told if quantitative else ""
         ui.quantitativeLabel.setVisible(bool(quantitative))
-        above = above_expected(case)
+        checked = activity_check_of(case)
+        above = [*checked.refused, *checked.allowed]
         ui.warningLabel.text = "\n".join(above)
         ui.warningLabel.setVisible(bool(above))
         busy = [_("A step is running: wait for it, or cancel it.")] if self.panel.runner.busy else []
@@ -204,7 +207,7 @@ class CalibrationStep(Step):
     def _show_first(self, case: Case) -> None:
         nodes = activity_nodes(case)
         ct = ct_node_of(case, at.whole_number(nodes[0], at.TIME_POINT) or 0)
-        views.show_overlay(ct or nodes[0], nodes[0] if ct is not None else None, fit=False)
+        views.show_over_ct(nodes[0], ct, activity_title(nodes[0]), fit=False)
 
     # slots --------------------------------------------------------------------------------------------------------
 
@@ -225,7 +228,7 @@ class CalibrationStep(Step):
         nodes, row = activity_nodes(self.panel.case), self.ui.totalsTable.currentRow()
         if not self._showing and 0 <= row < len(nodes):
             ct = ct_node_of(self.panel.case, at.whole_number(nodes[row], at.TIME_POINT) or 0)
-            views.show_overlay(ct or nodes[row], nodes[row] if ct is not None else None, fit=False)
+            views.show_over_ct(nodes[row], ct, activity_title(nodes[row]), fit=False)
 
 
 def calibration_settings(case: Case) -> Any:
@@ -281,25 +284,6 @@ def set_count_rate(spect: Any, text: str) -> None:
     if rate is not None and not 0 < rate < float("inf"):
         raise CalibrationError(f'The count rate "{text}" is not a positive number.')
     at.write(spect, _RATE, rate)
-
-
-def above_expected(case: Case) -> list[str]:
-    """A sentence for each time point with more activity than physical decay leaves of what was given."""
-    told = []
-    for total in totals_of(case):
-        if total.ratio is not None and total.expected_bq is not None and total.ratio > 1:
-            told.append(
-                _(
-                    "Time point {n} holds {found:.1f} MBq, {excess:.1%} above the {most:.1f} MBq that physical decay "
-                    "leaves of the administered activity: check activity, factor and decay correction."
-                ).format(
-                    n=total.number,
-                    found=total.total_activity_bq / BQ_PER_MBQ,
-                    excess=total.ratio - 1,
-                    most=total.expected_bq / BQ_PER_MBQ,
-                )
-            )
-    return told
 
 
 def _camera_names() -> tuple[tuple[str, ...], str]:

@@ -13,10 +13,12 @@ from RPTDosimetryLib.background import Request
 from RPTDosimetryLib.bridge import attributes as at
 from RPTDosimetryLib.bridge import comparison, views
 from RPTDosimetryLib.bridge.case import Case
+from RPTDosimetryLib.bridge.dose_nodes import colour_of
 from RPTDosimetryLib.bridge.geometry import grid_of_volume
 from RPTDosimetryLib.bridge.quantified import ct_node_of
 from RPTDosimetryLib.bridge.registered import reference_number
-from RPTDosimetryLib.bridge.steps.step import Step
+from RPTDosimetryLib.bridge.steps.step import Step, Watched
+from RPTDosimetryLib.bridge.steps.volume_table import swatch
 from RPTDosimetryLib.bridge.volumes_of_interest import content_of, unreviewed
 from RPTDosimetryLib.errors import DosimetryError, EvaluationError
 
@@ -162,7 +164,6 @@ class CompareStep(Step):
     def place_profile(self) -> None:
         """A new line; two clicks in a slice view place it, then its profile appears."""
         line = comparison.new_profile_line(self.panel.case)
-        self._follow(line)
         comparison.place_line(line)
         self.panel.say(_("Click the two ends of the profile in a slice view; they can be dragged afterwards."))
 
@@ -170,11 +171,16 @@ class CompareStep(Step):
         """Both doses along the line, as it stands."""
         views.show_chart(comparison.put_profile(self.panel.case))
 
-    def _follow(self, line: Any) -> None:
-        """The profile follows the line; the panel lets go of it with everything else."""
-        for event in (line.PointPositionDefinedEvent, line.PointModifiedEvent):
-            if not self.panel.hasObserver(line, event, self._on_line):
-                self.panel.addObserver(line, event, self._on_line)
+    def watched(self, case: Case) -> list[Watched]:
+        """The profile follows its line."""
+        line = comparison.profile_line(case)
+        if line is None:
+            return []
+        return [Watched(line, e, self._on_line) for e in (line.PointPositionDefinedEvent, line.PointModifiedEvent)]
+
+    def pause(self) -> None:
+        """No profile is drawn for somebody who has gone."""
+        self._line_moved.stop()
 
     def _on_line(self, _line: Any = None, _event: Any = None) -> None:
         self._line_moved.start()
@@ -204,7 +210,7 @@ class CompareStep(Step):
         views.fit_slices()
         views.link_slices(True)
         jump_to_hottest(reference)
-        outlines_only(case.node(at.VOIS))
+        views.show_volumes(case.node(at.VOIS), filled=False)
         views.hide_legends()
         for volume in (reference, evaluated):
             views.show_legend(volume, _("Absorbed dose [Gy]"))
@@ -238,9 +244,6 @@ class CompareStep(Step):
         no_file = "" if case.parameters.compare.file else _("Choose a dose file first.")
         self._enable(ui.loadButton, busy or no_file, _("Read the dose file"))
         self._show_results(case, None in chosen)
-        line = comparison.profile_line(case)
-        if line is not None:
-            self._follow(line)
 
     def _show_results(self, case: Case, nothing: bool) -> None:
         ui, told = self.ui, comparison.answer(case)
@@ -260,6 +263,7 @@ class CompareStep(Step):
         for row, cells in enumerate(rows):
             for column, text in enumerate(cells):
                 ui.organTable.setItem(row, column, qt.QTableWidgetItem(text))
+            ui.organTable.item(row, 0).setIcon(swatch(colour_of(case, cells[0])))
         ui.organTable.resizeColumnsToContents()
 
     @staticmethod
@@ -337,10 +341,3 @@ def jump_to_hottest(dose: Any) -> None:
     x, y, z = (ras_from_ijk(grid_of_volume(dose)) @ [i, j, k, 1.0])[:3]
     for node in slicer.util.getNodesByClass("vtkMRMLSliceNode"):
         node.JumpSliceByOffsetting(float(x), float(y), float(z))
-
-
-def outlines_only(segmentation: Any) -> None:
-    """Segments without their fill in slices: it would tint the colours of the maps."""
-    display = None if segmentation is None else segmentation.GetDisplayNode()
-    if display is not None:
-        display.SetVisibility2DFill(False)

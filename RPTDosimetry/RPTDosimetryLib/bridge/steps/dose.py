@@ -16,6 +16,7 @@ from RPTDosimetryLib.bridge import views
 from RPTDosimetryLib.bridge.case import Case
 from RPTDosimetryLib.bridge.dose_nodes import (
     chart_of_histograms,
+    colour_of,
     put_doses,
     remove_dose,
     rows_of,
@@ -27,9 +28,13 @@ from RPTDosimetryLib.bridge.projection import hide_projection, show_projection
 from RPTDosimetryLib.bridge.steps.compare import jump_to_hottest
 from RPTDosimetryLib.bridge.steps.kinetics import tia_settings_of
 from RPTDosimetryLib.bridge.steps.step import State, Step
+from RPTDosimetryLib.bridge.steps.volume_table import swatch
 from RPTDosimetryLib.errors import ConfigurationError
 
 _FIGURES: tuple[str, ...] = ("volume_ml", "mass_g", "mean_gy", "d98_gy", "d50_gy", "d2_gy", "gy_per_gbq")
+
+_SSV_MATERIAL = _("Of what the one kernel of ssv is made; choosing it sets its usual density")
+_SSV_DENSITY = _("At which density the kernel of ssv is taken")
 
 
 class DoseStep(Step):
@@ -43,26 +48,28 @@ class DoseStep(Step):
     _drawn: Any = None  # what the display was last made from
 
     def setup(self) -> None:
-        """The table of engines from the library's registry; connect what can be used."""
+        """Connect what can be used."""
         ui = self.ui
-        self._show_engines()
         ui.engines.connect("cellChanged(int,int)", self._on_engine)
         ui.runButton.connect("clicked(bool)", lambda _checked: self.panel.guard(self.run))
+        ui.ssvMaterialBox.connect("activated(int)", self._on_ssv_material)
         ui.shownBox.connect("activated(int)", self._on_shown)
         ui.csvButton.connect("clicked(bool)", lambda _checked: self.panel.guard(self.save_table))
         for slider in (ui.thresholdSlider, ui.opacitySlider):
             slider.suffix, slider.decimals = " %", 0
-        ui.csvEdit.filters = ctk.ctkPathLineEdit.Files
+        ui.csvEdit.filters = ctk.ctkPathLineEdit.Files | ctk.ctkPathLineEdit.Writable  # a file that is not there yet
         ui.csvEdit.connect("currentPathChanged(QString)", self._on_path)
 
     # what it is made from -----------------------------------------------------------------------------------------
 
     def missing(self, case: Case) -> list[str]:
         """The TIA map and an engine; what the map lacks is said by the steps above."""
-        told = []
+        told, ticked = [], case.parameters.dose.engines.strip()
         if case.node(at.TIA) is None:
             told.append(_("There is no map of time-integrated activity yet: run step Kinetics."))
-        if not self.engines(case):
+        elif ticked:  # names are compared with the registry when it matters: it takes a while to load
+            ticked = ",".join(self.engines(case))
+        if not ticked:
             told.append(_("Tick an engine."))
         return told
 
@@ -81,7 +88,8 @@ class DoseStep(Step):
 
     def settings(self, case: Case) -> Any:
         """What changes a dose; which engines are ticked does not."""
-        return [case.parameters.dose.integrate, case.parameters.dose.msvUnscaled]
+        chosen = case.parameters.dose
+        return [chosen.integrate, chosen.msvUnscaled, chosen.ssvMaterial, chosen.ssvDensity]
 
     def state(self, case: Case) -> State:
         """Ready again when an engine is ticked that has no dose yet."""
@@ -92,6 +100,7 @@ class DoseStep(Step):
 
     def request(self, case: Case) -> Request:
         """Every ticked engine, one after the other, in one background job."""
+        from RPTDosimetryLib.bridge.patient import density_settings_of
         from RPTDosimetryLib.bridge.quantified import calibration_of
         from RPTDosimetryLib.bridge.registered import registered_of
         from RPTDosimetryLib.bridge.volumes_of_interest import vois_of_case
@@ -101,10 +110,16 @@ class DoseStep(Step):
 
         registered = registered_of(case)
         chosen = case.parameters.dose
-        settings = DoseSettings(integrate=chosen.integrate, msv_unscaled=chosen.msvUnscaled)
+        settings = DoseSettings(
+            integrate=chosen.integrate,
+            msv_unscaled=chosen.msvUnscaled,
+            ssv_material=chosen.ssvMaterial,
+            ssv_density_g_per_cm3=chosen.ssvDensity,
+        )
         order = DoseOrder(
             tuple(self.engines(case)),
             settings,
+            density_settings_of(case),
             tia_settings=tia_settings_of(case),
             recovery=calibration_of(case).recovery_curve(),
         )
@@ -156,9 +171,12 @@ class DoseStep(Step):
         for other in case.nodes(at.DOSE):
             if other is not dose:
                 hide_projection(other)
+        views.show_volumes(case.node(at.VOIS), filled=False, surfaces=not chosen.projection)
         views.hide_legends()
         views.show_legend(dose, _("Absorbed dose [Gy]"))
-        chart = chart_of_histograms(case, [at.text(node, "Engine") for node in case.nodes(at.DOSE)])
+        first = at.text(dose, "Engine")
+        others = [at.text(node, "Engine") for node in case.nodes(at.DOSE) if node is not dose]
+        chart = chart_of_histograms(case, [first, *others])
         if chart is not None:
             views.show_chart(chart)
         if chosen.projection:
@@ -185,12 +203,16 @@ class DoseStep(Step):
         ui, missing = self.ui, self.missing(case)
         self._showing = True
         try:
+            self._show_engines()
             self._tick_engines(case)
             self._show_shown(case)
             if ui.csvEdit.currentPath != case.parameters.dose.tableFile:
                 ui.csvEdit.currentPath = case.parameters.dose.tableFile
         finally:
             self._showing = False
+        unused = "" if "ssv" in self.engines(case) else _("Only the engine ssv uses it: tick it first.")
+        for widget, told in ((ui.ssvMaterialBox, _SSV_MATERIAL), (ui.ssvDensityBox, _SSV_DENSITY)):
+            widget.enabled, widget.toolTip = not unused, unused or told
         nuclide = case.parameters.administration.nuclide
         ui.nuclideLabel.text = _("Nuclide: {name}").format(name=nuclide or _("not known: choose it in step Study"))
         busy = _("A step is running: wait for it, or cancel it.") if self.panel.runner.busy else ""
@@ -200,7 +222,7 @@ class DoseStep(Step):
         ui.missingLabel.text = "\n".join(missing)
         ui.missingLabel.setVisible(bool(missing))
         dose = self.shown(case)
-        self._show_table(dose)
+        self._show_table(case, dose)
         for widget in (ui.displayBox, ui.organTable, ui.methodLabel, ui.csvEdit, ui.csvButton):
             widget.setVisible(dose is not None)
         ui.methodLabel.text = "" if dose is None else "\n".join([at.text(dose, "Method"), *at.lines(dose, "Warnings")])
@@ -240,29 +262,28 @@ class DoseStep(Step):
         return any(dose.GetID() in (node.GetForegroundVolumeID(), node.GetBackgroundVolumeID()) for node in nodes)
 
     def _show_engines(self) -> None:
+        """The table of engines from the library's registry, once: loading it must not delay opening the panel."""
         from RPTDosimetryLib.dose.engine import engine_description, engine_names
 
         table = self.ui.engines
-        self._showing = True
-        try:
-            table.setColumnCount(3)
-            table.setHorizontalHeaderLabels([_("engine"), _("gives"), _("costs")])
-            table.setRowCount(len(engine_names()))
-            for row, name in enumerate(engine_names()):
-                told = engine_description(name)
-                for column, text in enumerate((name, told.gives, told.costs)):
-                    item = qt.QTableWidgetItem(text)
-                    flags = qt.Qt.ItemIsEnabled
-                    item.setFlags(flags | qt.Qt.ItemIsUserCheckable if column == 0 else flags)
-                    item.setToolTip(f"{name}: {told.gives} ({told.costs})")
-                    if column == 0:
-                        item.setCheckState(qt.Qt.Unchecked)
-                    table.setItem(row, column, item)
-            table.resizeColumnsToContents()
-            table.horizontalHeader().setSectionResizeMode(1, qt.QHeaderView.Stretch)
-            table.verticalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)  # texts wrap
-        finally:
-            self._showing = False
+        if table.rowCount == len(engine_names()):
+            return
+        table.setColumnCount(3)
+        table.setHorizontalHeaderLabels([_("engine"), _("gives"), _("costs")])
+        table.setRowCount(len(engine_names()))
+        for row, name in enumerate(engine_names()):
+            told = engine_description(name)
+            for column, text in enumerate((name, told.gives, told.costs)):
+                item = qt.QTableWidgetItem(text)
+                flags = qt.Qt.ItemIsEnabled
+                item.setFlags(flags | qt.Qt.ItemIsUserCheckable if column == 0 else flags)
+                item.setToolTip(f"{name}: {told.gives} ({told.costs})")
+                if column == 0:
+                    item.setCheckState(qt.Qt.Unchecked)
+                table.setItem(row, column, item)
+        table.resizeColumnsToContents()
+        table.horizontalHeader().setSectionResizeMode(1, qt.QHeaderView.Stretch)
+        table.verticalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)  # texts wrap
 
     def _tick_engines(self, case: Case) -> None:
         chosen, table = self.engines(case), self.ui.engines
@@ -280,7 +301,7 @@ class DoseStep(Step):
         dose = self.shown(case)
         box.setCurrentIndex(-1 if dose is None else names.index(at.text(dose, "Engine")))
 
-    def _show_table(self, dose: Any) -> None:
+    def _show_table(self, case: Case, dose: Any) -> None:
         table = self.ui.organTable
         rows = [] if dose is None else rows_of(dose)
         heads = [_("volume [mL]"), _("mass [g]"), _("mean [Gy]"), _("D98"), _("D50"), _("D2"), _("Gy/GBq")]
@@ -297,6 +318,8 @@ class DoseStep(Step):
                 item = qt.QTableWidgetItem(text)
                 item.setFlags(qt.Qt.ItemIsSelectable | qt.Qt.ItemIsEnabled)
                 item.setToolTip("\n".join(row.warnings))
+                if column == 0:
+                    item.setIcon(swatch(colour_of(case, row.name)))
                 table.setItem(number, column, item)
         table.resizeColumnsToContents()
 
@@ -309,6 +332,13 @@ class DoseStep(Step):
         items = [table.item(n, 0) for n in range(table.rowCount)]
         ticked = [item.text() for item in items if item.checkState() == qt.Qt.Checked]
         self.panel.parameters.dose.engines = ", ".join(ticked)
+
+    def _on_ssv_material(self, _index: int) -> None:
+        """Bound already; its own density is the usual one."""
+        from RPTDosimetryLib.physics.materials import material
+
+        chosen = self.panel.parameters.dose
+        chosen.ssvDensity = material(chosen.ssvMaterial).density_g_per_cm3
 
     def _on_shown(self, index: int) -> None:
         if not self._showing and index >= 0:

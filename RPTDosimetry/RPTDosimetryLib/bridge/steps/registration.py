@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import ctk
 import qt
 import slicer
 from slicer.i18n import tr as _
@@ -14,10 +15,17 @@ from RPTDosimetryLib.bridge import registered as bridge
 from RPTDosimetryLib.bridge import views
 from RPTDosimetryLib.bridge.alignment_view import nudge_time_point, show_aligned, show_handles
 from RPTDosimetryLib.bridge.case import Case, fingerprint
-from RPTDosimetryLib.bridge.quantified import activity_nodes, ct_node_of, quantified_of
-from RPTDosimetryLib.bridge.steps.step import State, Step
+from RPTDosimetryLib.bridge.quantified import activity_check_of, activity_nodes, ct_node_of, quantified_of
+from RPTDosimetryLib.bridge.registration_choices import (
+    files_told,
+    lacking_files,
+    registration_settings,
+    why_no_elastix,
+)
+from RPTDosimetryLib.bridge.steps.step import State, Step, Watched
 from RPTDosimetryLib.bridge.time_points import time_s_of
 from RPTDosimetryLib.bridge.transforms import figures_of, matrix_of
+from RPTDosimetryLib.bridge.words import in_panel_words
 from RPTDosimetryLib.errors import RegistrationError
 from RPTDosimetryLib.units import S_PER_H
 
@@ -48,7 +56,6 @@ class RegistrationStep(Step):
     def setup(self) -> None:
         """Connect buttons and table."""
         ui, guard = self.ui, self.panel.guard
-        self._watched: list[Any] = []
         ui.runButton.connect("clicked(bool)", lambda _checked: guard(self.run))
         ui.applyButton.connect("clicked(bool)", lambda _checked: guard(self.apply))
         ui.resetButton.connect("clicked(bool)", lambda _checked: guard(self.reset))
@@ -60,6 +67,8 @@ class RegistrationStep(Step):
         for box in (ui.lookBox, ui.underBox):
             box.connect("activated(int)", lambda _index: self.panel.guard(self._show_chosen))
         ui.blendSlider.connect("valueChanged(double)", self._on_blend)
+        ui.transformsEdit.filters = ctk.ctkPathLineEdit.Dirs
+        ui.transformsEdit.connect("currentPathChanged(QString)", self._on_transforms)
         for name, way in _SHIFTS.items():
             self._connect_nudge(f"shift{name}", way, (0, 0, 0))
         for name, way in _TURNS.items():
@@ -80,10 +89,14 @@ class RegistrationStep(Step):
         nodes = activity_nodes(case)
         if not nodes:
             return [_("Run step Calibration first.")]
-        told = self.stale_upstream(case)
+        told = [*self.stale_upstream(case), *activity_check_of(case).refused]
         chosen = case.parameters.registration
         if chosen.reference > len(nodes):
             told.append(_("There is no time point {n} to be the reference.").format(n=chosen.reference))
+        if chosen.transforms.strip():
+            return [*told, *lacking_files(chosen.transforms)]
+        if chosen.engine == "elastix" and chosen.method != "none":
+            told += [why for why in [why_no_elastix()] if why]
         if chosen.through == "ct" and chosen.method != "none":
             without = [n for n, node in enumerate(nodes, start=1) if ct_node_of(case, _number(node)) is None]
             if without:
@@ -92,20 +105,25 @@ class RegistrationStep(Step):
         return told
 
     def settings(self, case: Case) -> Any:
-        """What the search is told."""
+        """What the search is told, or the files that stand in its place."""
         told = case.parameters.registration
-        return [told.method, told.through, told.reference, told.knotsMm if told.method == "bspline" else None]
+        if told.transforms.strip():
+            return [files_told(told.transforms), told.reference]
+        knots = told.knotsMm if told.method == "bspline" else None
+        return [told.method, told.through, told.reference, knots, told.engine]
 
     def request(self, case: Case) -> Request:
         """Align every time point."""
-        return Request("register", (quantified_of(case), registration_settings(case)))
+        return Request("register_each", (quantified_of(case), registration_settings(case)))
 
     def take(self, case: Case, result: Any) -> list[Any]:
         """A transform and a volume for each time point."""
-        made = bridge.put_registered(case, result)
+        registered, failed = result.registered, result.failed
+        made = bridge.put_registered(case, registered, failed)
         if self.panel is not None:
             self.ui.handlesBox.checked = False
-            self.panel.say("\n".join([_("Aligned. Look at each time point; accept or reject it."), *result.warnings]))
+            told = _("Aligned. Look at each time point; accept or reject it.")
+            self.panel.say("\n".join([told, *failed.values(), *registered.warnings]))
             self.refresh(case)
             numbers, reference = bridge.registered_numbers(case), bridge.reference_number(case)
             first = next((n for n in numbers if n != reference), reference)
@@ -120,10 +138,15 @@ class RegistrationStep(Step):
         return State.OUT_OF_DATE if done and bridge.edited_numbers(case) else found
 
     def needs_review(self, case: Case) -> list[str]:
-        """Time points that nobody has accepted or rejected."""
-        numbers = bridge.registered_numbers(case)
-        undecided = [n for n, number in enumerate(numbers, start=1) if bridge.decision(case, number) == bridge.OPEN]
-        return [_("Time point {n}: accept or reject its registration.").format(n=n) for n in undecided]
+        """Time points that nobody has accepted or rejected, and those that could not be aligned."""
+        told = []
+        for n, number in enumerate(bridge.registered_numbers(case), start=1):
+            if bridge.decision(case, number) == bridge.OPEN:
+                told.append(_("Time point {n}: accept or reject its registration.").format(n=n))
+            elif bridge.decision(case, number) == bridge.FAILED:
+                why = bridge.failure(case, number)
+                told.append(_("{why} It is left out: move and apply it, align again, or reject it.").format(why=why))
+        return told
 
     def outputs_fingerprint(self, case: Case) -> str:
         """Transforms, volumes and decisions too: users edit them."""
@@ -202,10 +225,14 @@ class RegistrationStep(Step):
 
     # showing ------------------------------------------------------------------------------------------------------
 
+    def watched(self, case: Case) -> list[Watched]:
+        """Transforms may be edited anywhere in Slicer: the panel shows it at once."""
+        event = slicer.vtkMRMLTransformableNode.TransformModifiedEvent
+        return [Watched(node, event, self._on_transform) for node in case.nodes(at.ALIGNMENT)]
+
     def refresh(self, case: Case) -> None:
         """Table, and which buttons can be used."""
         ui, lacking = self.ui, self.missing(case)
-        self._watch(case)
         self._showing = True
         try:
             self._show_table(case)
@@ -227,11 +254,26 @@ class RegistrationStep(Step):
             (ui.acceptAllButton, _("Accept every time point that is still to be decided on")),
         ):
             self._enable(button, nothing or first, told)
-        ui.knotsBox.enabled = case.parameters.registration.method == "bspline"
+        self._show_search(case)
         seen = case.node(at.SEEN)
         notes = () if seen is None else at.lines(seen, "Notes")
-        ui.notesLabel.text = "\n".join(notes)
+        ui.notesLabel.text = in_panel_words("\n".join(notes))
         ui.notesLabel.setVisible(bool(notes))
+
+    def _show_search(self, case: Case) -> None:
+        """Which choices of the search count, and why the others do not."""
+        ui, told = self.ui, case.parameters.registration
+        if ui.transformsEdit.currentPath != told.transforms:
+            ui.transformsEdit.currentPath = told.transforms
+        given = _("The transforms come from files: empty that field to search.") if told.transforms.strip() else ""
+        bends = "" if told.method == "bspline" else _("Only the method bspline has knots.")
+        for box, reason, otherwise in (
+            (ui.methodBox, given, _METHOD),
+            (ui.throughBox, given, _THROUGH),
+            (ui.engineBox, given or ("" if told.engine == "elastix" else why_no_elastix()), _ENGINE),
+            (ui.knotsBox, given or bends, _KNOTS),
+        ):
+            self._enable(box, reason, otherwise)
 
     @staticmethod
     def _enable(button: Any, reason: str, otherwise: str) -> None:
@@ -248,12 +290,16 @@ class RegistrationStep(Step):
             if transform is None or number not in spects:  # removed in step Study
                 continue
             time_s = time_s_of(spects[number], administration)
-            texts, warnings = _cells(figures_of(transform)), figures_of(transform).get("warnings", [])
+            figures, why = figures_of(transform), bridge.failure(case, number)
+            texts = ("–",) * 4 if why else _cells(figures)
+            warnings = [why] if why else figures.get("warnings", [])
             cells = ("" if time_s is None else f"{time_s / S_PER_H:.2f}", _decision(case, number, edited), *texts)
             for column, text in enumerate(cells):
                 item = qt.QTableWidgetItem(text)
                 item.setFlags(qt.Qt.ItemIsSelectable | qt.Qt.ItemIsEnabled)
-                item.setToolTip("\n".join([_figures(figures_of(transform)), *_who(case, number), *warnings]))
+                item.setToolTip(
+                    in_panel_words("\n".join([*([] if why else [_figures(figures)]), *_who(case, number), *warnings]))
+                )
                 if warnings:
                     item.setForeground(qt.QBrush(qt.QColor(*_WARNING_COLOUR)))
                 table.setItem(row, column, item)
@@ -289,15 +335,9 @@ class RegistrationStep(Step):
         if not self._showing and told.look == "fused" and self.panel.case.node(at.SEEN) is not None:
             views.set_blend(value)
 
-    def _watch(self, case: Case) -> None:
-        """Transforms may be edited anywhere in Slicer: the panel shows it at once."""
-        event, nodes = slicer.vtkMRMLTransformableNode.TransformModifiedEvent, case.nodes(at.ALIGNMENT)
-        for node in [node for node in self._watched if node not in nodes]:
-            self.panel.removeObserver(node, event, self._on_transform)
-            self._watched.remove(node)
-        for node in [node for node in nodes if node not in self._watched]:
-            self.panel.addObserver(node, event, self._on_transform)
-            self._watched.append(node)
+    def _on_transforms(self, folder: str) -> None:
+        if self.panel.parameters.registration.transforms != folder:
+            self.panel.parameters.registration.transforms = folder
 
     def _on_transform(self, _caller: Any = None, _event: Any = None) -> None:
         self.panel.refresh_soon()
@@ -308,17 +348,10 @@ _REJECTED = _(
 )
 
 
-def registration_settings(case: Case) -> Any:
-    """RegistrationSettings from the panel."""
-    from RPTDosimetryLib.registration.settings import RegistrationSettings
-
-    told = case.parameters.registration
-    return RegistrationSettings(
-        method=told.method,
-        through=told.through,
-        reference=told.reference or None,
-        bspline_spacing_mm=told.knotsMm,
-    )
+_METHOD = _("rigid (shift and turn), affine, bspline (bends smoothly), or none: already aligned")
+_THROUGH = _("Which images are compared: the SPECT, or the CTs of both time points")
+_ENGINE = _("Who searches: SimpleITK, or elastix (Klein et al. 2010)")
+_KNOTS = _("Distance between the knots of bspline; closer ones bend within less")
 
 
 def _number(node: Any) -> int:
@@ -359,6 +392,7 @@ def _decision(case: Case, number: int, edited: list[int]) -> str:
     return {
         bridge.ACCEPTED: _("✓ accepted"),
         bridge.REJECTED: _("✗ rejected"),
+        bridge.FAILED: _("✗ failed"),
         bridge.OPEN: _("! to decide"),
     }[bridge.decision(case, number)]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import qt
@@ -16,11 +15,14 @@ from RPTDosimetryLib.bridge import lesions, views
 from RPTDosimetryLib.bridge import volumes_of_interest as vois
 from RPTDosimetryLib.bridge.case import Case, fingerprint
 from RPTDosimetryLib.bridge.other_segmentations import same_geometry, take_over
+from RPTDosimetryLib.bridge.patient import density_settings_of, put_patient
 from RPTDosimetryLib.bridge.registered import reference_number, registered_numbers, registered_of
-from RPTDosimetryLib.bridge.steps.step import Step
+from RPTDosimetryLib.bridge.steps.step import Step, Watched
 from RPTDosimetryLib.bridge.steps.volume_table import show_table
 from RPTDosimetryLib.bridge.total_segmentator import why_no_total_segmentator
 from RPTDosimetryLib.bridge.voi_rows import Row, hours_of, rows_of
+from RPTDosimetryLib.bridge.volumes import dress
+from RPTDosimetryLib.bridge.words import activity_title
 from RPTDosimetryLib.errors import DosimetryError, VoiError
 
 _EDITED_AFTER_MS, _PREVIEW_AFTER_MS = 250, 20
@@ -45,14 +47,6 @@ _PREVIEWED_BY = (
 )
 
 
-@dataclass(frozen=True)
-class _Watched:
-    """A node that is observed, and for what."""
-
-    node: Any
-    events: tuple[int, ...]
-
-
 class SegmentationStep(Step):
     """Its result is the segmentation node VOIS (as drawn), with density and media of the patient."""
 
@@ -62,8 +56,6 @@ class SegmentationStep(Step):
     upstream: ClassVar[tuple[str, ...]] = ("registration",)
     _showing = False
     _editor: Any = None
-    _watched: _Watched | None = None  # the segmentation
-    _place: _Watched | None = None  # the markups node of the lesion
     _edited_soon: Any = None
     _preview_soon: Any = None
     _previewed = ""  # what the preview on show was made from
@@ -115,6 +107,10 @@ class SegmentationStep(Step):
         if case.parameters.segmentation.organs.name == "totalsegmentator":
             why_not = why_no_total_segmentator(case)
             told += [why_not] if why_not else []
+        try:
+            density_settings_of(case)
+        except DosimetryError as error:
+            told.append(str(error))
         count, chosen = len(case.time_points()), case.parameters.segmentation.structuresFrom
         if chosen > count:
             told.append(
@@ -129,7 +125,8 @@ class SegmentationStep(Step):
     def settings(self, case: Case) -> Any:
         """What is drawn; the rules come later (vois.vois_of_case) and need no new drawing."""
         chosen = case.parameters.segmentation
-        return [chosen.organs.name, chosen.fast, chosen.structuresFrom, chosen.exclude, chosen.body]
+        drawn = [chosen.organs.name, chosen.fast, chosen.structuresFrom, chosen.exclude, chosen.body]
+        return [*drawn, chosen.huCurve.split(), chosen.outsideCt.name]
 
     def outputs_fingerprint(self, case: Case) -> str:
         """The volumes as they are now, edits and rules included."""
@@ -148,12 +145,12 @@ class SegmentationStep(Step):
             organs=chosen.organs.name,
             total_segmentator=TotalSegmentatorSettings(fast=chosen.fast),
         )
-        return Request("draw_volumes", (registered_of(case), settings))
+        return Request("draw_volumes", (registered_of(case), settings, density_settings_of(case)))
 
     def take(self, case: Case, result: Any) -> list[Any]:
         """Volumes into the segmentation, beside what people drew; density and media into the scene."""
         patient, drawn = result
-        nodes = vois.put_patient(case, patient)
+        nodes = put_patient(case, patient)
         node, said = vois.replace_made(case, drawn, patient.density.grid)
         if self.panel is not None:
             self._show(case)
@@ -250,9 +247,38 @@ class SegmentationStep(Step):
 
     # showing ------------------------------------------------------------------------------------------------------
 
+    def watched(self, case: Case) -> list[Watched]:
+        """The segments, and the seed or box, that are there now."""
+        node, kind, place = case.node(at.VOIS), slicer.vtkSegmentation, lesions.place_of(case)
+        edited = (kind.SourceRepresentationModified, kind.SegmentAdded, kind.SegmentRemoved, kind.SegmentModified)
+        told = [] if node is None else [Watched(node, event, self._on_segments) for event in edited]
+        if place is None:
+            return told
+        moved: tuple[int, ...] = (vtk.vtkCommand.ModifiedEvent,)
+        if place.IsA("vtkMRMLMarkupsFiducialNode"):
+            moved = (place.PointModifiedEvent, place.PointPositionDefinedEvent, place.PointRemovedEvent)
+        return [*told, *(Watched(place, event, self._on_place) for event in moved)]
+
+    def pause(self) -> None:
+        """As Slicer's Segment Editor when it is left: no effect, no hold on the views."""
+        self._edited_soon.stop()
+        self._preview_soon.stop()
+        if self._editor is not None:
+            self._editor.setActiveEffect(None)
+            self._editor.removeViewObservations()
+
+    def forget(self) -> None:
+        """The editor lets go of the segmentation, as Slicer's own does."""
+        if self._editor is not None:
+            self._editor.setSegmentationNode(None)
+
+    def resume(self) -> None:
+        """The editor takes hold of the views again, if it is open."""
+        if self._editor is not None:
+            self._editor.setupViewObservations()
+
     def refresh(self, case: Case) -> None:
         """Table, lesion tool, editor; what can be used and why not."""
-        self._watch(case)
         self._showing = True
         try:
             self._show_table(case)
@@ -340,8 +366,12 @@ class SegmentationStep(Step):
         number = reference_number(case) if case.node(at.SEEN) is not None else None
         spect = None if number is None else case.node(at.REGISTERED, number)
         ct = lesions.ct_of(case, number)
-        if ct is not None or spect is not None:
-            views.show_overlay(ct or spect, spect if ct is not None else None, fit=False)
+        node = case.node(at.VOIS)
+        node.CreateClosedSurfaceRepresentation()
+        views.show_volumes(node, filled=True)
+        if spect is not None:
+            dress(spect, at.REGISTERED)  # step Registration shows it in grey
+            views.show_over_ct(spect, ct, activity_title(spect), fit=False)
 
     # preview and editor -------------------------------------------------------------------------------------------
 
@@ -378,7 +408,7 @@ class SegmentationStep(Step):
     def _on_editor(self, collapsed: bool) -> None:
         if collapsed:
             if self._editor is not None:
-                self._editor.setActiveEffectByName("")
+                self._editor.setActiveEffect(None)
             return
         if self._editor is None:
             self._editor = slicer.qMRMLSegmentEditorWidget()
@@ -386,6 +416,7 @@ class SegmentationStep(Step):
             self._editor.setSegmentationNodeSelectorVisible(False)
             self._editor.setSwitchToSegmentationsButtonVisible(False)
             self._editor.setMaximumNumberOfUndoStates(10)
+            self._editor.setAutoShowSourceVolumeNode(False)  # what the panel shows stays in the views
             self.ui.editorFrame.layout().addWidget(self._editor)
         self.panel.guard(lambda: self._connect_editor(self.panel.case))
 
@@ -410,33 +441,6 @@ class SegmentationStep(Step):
         self._editor.setSegmentationNode(node)
         number = reference_number(case)
         self._editor.setSourceVolumeNode(lesions.ct_of(case, number) or case.node(at.REGISTERED, number))
-
-    def _watch(self, case: Case) -> None:
-        """Observe the segments, and the seed or box, that are there now."""
-        kind = slicer.vtkSegmentation
-        events = (
-            kind.SourceRepresentationModified,
-            kind.SegmentAdded,
-            kind.SegmentRemoved,
-            kind.SegmentModified,
-        )
-        self._watched = self._observe(self._watched, case.node(at.VOIS), events, self._on_segments)
-        place, moved = lesions.place_of(case), [vtk.vtkCommand.ModifiedEvent]
-        if place is not None and place.IsA("vtkMRMLMarkupsFiducialNode"):
-            moved = [place.PointModifiedEvent, place.PointPositionDefinedEvent, place.PointRemovedEvent]
-        self._place = self._observe(self._place, place, tuple(moved), self._on_place)
-
-    def _observe(self, before: _Watched | None, now: Any, events: tuple[int, ...], slot: Any) -> _Watched | None:
-        if before is not None and before.node is now:
-            return before
-        if before is not None:
-            for event in before.events:
-                self.panel.removeObserver(before.node, event, slot)
-        if now is None:
-            return None
-        for event in events:
-            self.panel.addObserver(now, event, slot)
-        return _Watched(now, events)
 
     # slots --------------------------------------------------------------------------------------------------------
 

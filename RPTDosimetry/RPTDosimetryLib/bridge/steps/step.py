@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from RPTDosimetryLib.background import Request, perform
@@ -23,6 +25,15 @@ class State(Enum):
     DONE = "done"
     OUT_OF_DATE = "out of date"  # settings or what it was made from have changed since
     NEEDS_REVIEW = "needs review"
+
+
+@dataclass(frozen=True)
+class Watched:
+    """An event of a node, and the slot that hears of it."""
+
+    node: Any
+    event: int
+    slot: Callable[..., None]
 
 
 class Step:
@@ -46,7 +57,26 @@ class Step:
         """Connect the widgets of self.ui. Called once, after the .ui file was loaded."""
 
     def refresh(self, case: Case) -> None:
-        """Show what the scene holds; enable what can be done, with tooltips that say what is missing."""
+        """Show what the scene holds; enable what can be done, with tooltips that say what is missing.
+
+        Called while the step is unfolded, and when it is unfolded.
+        """
+
+    def watched(self, case: Case) -> list[Watched]:
+        """What is edited elsewhere in Slicer and changes this step; the panel observes it while the module is open."""
+        return []
+
+    def pause(self) -> None:
+        """The user leaves the module, or folds the step: end what would go on in the views (an effect of an editor)."""
+
+    def ended(self) -> None:
+        """Its job is over, or could not be started: remove what was laid out for it. Its answer, if any, comes next."""
+
+    def resume(self) -> None:
+        """The user is back."""
+
+    def forget(self) -> None:
+        """The scene is closed: hold none of its nodes."""
 
     def missing(self, case: Case) -> list[str]:
         """Sentences that say what the step still lacks; empty when it can run (or has nothing to run)."""
@@ -76,7 +106,11 @@ class Step:
 
     def inputs_fingerprint(self, case: Case) -> str:
         """Digest of the settings and of all that the results are made from."""
-        above = [self.others[key].outputs_fingerprint(case) for key in self.upstream if key in self.others]
+        return case.once(("inputs", self.key), lambda: self._inputs_fingerprint(case))
+
+    def _inputs_fingerprint(self, case: Case) -> str:
+        steps = [self.others[key] for key in self.upstream if key in self.others]
+        above = [case.once(("outputs", step.key), partial(step.outputs_fingerprint, case)) for step in steps]
         return fingerprint([self.key, self.settings(case), above])
 
     def results(self, case: Case) -> list[Any]:
@@ -111,10 +145,11 @@ class Step:
         return self._taken(case, perform(request, progress), made_from)
 
     def _prepared(self, case: Case) -> tuple[Request, str]:
-        lacking = self.missing(case) or self.stale_upstream(case)
-        if lacking:
-            raise ConfigurationError(" ".join(lacking))
-        return self.request(case), self.inputs_fingerprint(case)
+        with case.reading():
+            lacking = self.missing(case) or self.stale_upstream(case)
+            if lacking:
+                raise ConfigurationError(" ".join(lacking))
+            return self.request(case), self.inputs_fingerprint(case)
 
     def _taken(self, case: Case, result: Any, made_from: str) -> list[Any]:
         nodes = self.take(case, result)

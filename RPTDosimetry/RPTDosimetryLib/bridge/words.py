@@ -1,0 +1,46 @@
+"""Sentences of the library in the panel's words: a setting that a file calls by its key has a label here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slicer.i18n import tr as _
+
+from RPTDosimetryLib.bridge import attributes as at
+from RPTDosimetryLib.bridge.volumes import UNIT
+
+#: What the library says, and what the panel calls it; longer ones first where one holds another.
+_WORDS = (
+    ("give population_half_life_h for", _("give Population half-life in step Kinetics for")),
+    ("population_half_life_h", _("Population half-life in step Kinetics")),
+    ("tail_half_life_h", _("Tail half-life in step Kinetics")),
+    ("scan_time_h", _("Scan of a single-time-point method in step Kinetics")),
+    (" (registration.bspline_spacing_mm)", ""),
+    ("registration.bspline_spacing_mm", _("distance of the knots")),
+    ('set registration method = "none"', _("choose the method none in step Registration")),
+    ('Registration method "none": the', _("Registration by the method none: the")),
+    ("registration.transforms = ", _("Transforms from files: ")),
+    ("registration.transforms", _("the field From files")),
+    ("registration.reference", _("Reference")),
+    ('engine = "elastix"', _("The search by elastix")),
+    ('set engine = "simpleitk"', _("let simpleitk search")),
+    ("([density] outside_ct decides what it counts as)", _("(Outside the CT, in step Segmentation, decides)")),
+    ("give administered_activity_mbq in [study]", _("give it in step Study")),
+    ("give its time_h in [[study.time_points]]", _("give it in step Study")),
+    ("Give time_h or acquired in [[study.time_points]]", _("Give them in step Study")),
+    ("set unit in [[study.time_points]]", _("choose the unit in step Study")),
+    ("ssv_material", _("Kernel of ssv")),
+)
+
+
+def in_panel_words(text: str) -> str:
+    """The same sentence with labels of the panel in place of keys of a settings file."""
+    for said, called in _WORDS:
+        text = text.replace(said, called)
+    return text
+
+
+def activity_title(node: Any) -> str:
+    """What the legend of a SPECT says."""
+    unit = at.text(node, UNIT, "unknown")
+    return _("Activity, unit not known") if unit == "unknown" else _("Activity [{unit}]").format(unit=unit)

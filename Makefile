@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test bench app clean
+.PHONY: setup demo test bench app pictures clean
 setup: $(VENV)/.ready
 
 $(VENV)/.ready: pyproject.toml constraints.txt
@@ -30,6 +30,10 @@ bench: setup
 
 app: $(VENV)/.app-ready
 	@$(BIN)/python Testing/slicer/app.py
+
+# The pictures of the panel in docs/pictures/panel, which a test compares: look at each before you commit it.
+pictures: $(VENV)/.app-ready
+	@$(BIN)/python Testing/slicer/golden_views.py
 
 # Slicer's libraries and Qt: also make the tests of the panel run, which skip without them.
 $(VENV)/.app-ready: $(VENV)/.ready

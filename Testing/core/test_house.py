@@ -1,6 +1,7 @@
 """The rules of the house: imports point one way, Slicer stays in bridge/, CMake lists what is on disk."""
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -83,6 +84,15 @@ def test_cmake_lists_every_file_of_the_module(variable, endings):
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda p: str(p.relative_to(LIBRARY)))
 def test_files_stay_short_enough_to_read(path):
     assert path.read_text(encoding="utf-8").count("\n") <= 500
+
+
+def test_extensions_index_entry_has_the_fields_of_schema_1_0_2_and_the_category_of_the_module():
+    entry = json.loads((CHECKOUT / "RPTDosimetry.json").read_text(encoding="utf-8"))
+    known = {"scm_revision", "scm_type", "build_dependencies", "build_subdirectory", "enabled", "tier"}
+    assert {"$schema", "category", "scm_url"} <= set(entry) <= {"$schema", "category", "scm_url", *known}
+    assert entry["$schema"].endswith("slicer-extension-catalog-entry-schema-v1.0.2.json#")
+    assert f'"{entry["category"]}"' in (CHECKOUT / "CMakeLists.txt").read_text(encoding="utf-8")
+    assert f'"{entry["category"]}"' in (MODULE / "RPTDosimetry.py").read_text(encoding="utf-8")
 
 
 def test_slicer_module_is_a_shell_of_five_short_classes():

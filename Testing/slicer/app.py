@@ -57,7 +57,7 @@ def make_window():
             self.resize(1500, 950)
             self.module = RPTDosimetry.RPTDosimetryWidget()
             self.panel = self.module.panel
-            scroll = QScrollArea()
+            self.scroll = scroll = QScrollArea()
             scroll.setWidgetResizable(True)
             scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarAlwaysOff)
             scroll.setWidget(self.module.parent)
@@ -72,7 +72,13 @@ def make_window():
             from RPTDosimetryLib.bridge import views
 
             self.module.enter()
-            views.show_layout(views.OVERLAY)
+            manager.setLayout(views.OVERLAY)
+
+        def scroll_to_open_step(self):
+            """The open step below the top of the panel, as far as the panel reaches."""
+            header = next(h for h in self.panel._headers.values() if not h.collapsed)
+            fits = self.scroll.verticalScrollBar().maximum() == 0
+            self.scroll.verticalScrollBar().setValue(0 if fits else header.y - 60)
 
         def arrange(self, tree):
             for view in self.views:

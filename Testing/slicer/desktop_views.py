@@ -23,6 +23,8 @@ IN_3D = (
 )
 #: Line styles of plot series for matplotlib; unknown ones are solid.
 _LINES = {"none": "", "dash": "--", "dot": ":", "dash-dot": "-.", "dash-dot-dot": "-."}
+#: Pixels of a chart's fonts in points of a figure with 100 dots an inch.
+_POINTS = 0.72
 #: Letters at the left, right, top and bottom of a view by orientation, as radiologists read them.
 LETTERS = {"Axial": "RLAP", "Sagittal": "APSI", "Coronal": "RLSI"}
 
@@ -119,9 +121,10 @@ class SliceView(RenderedView):
         self.setFocusPolicy(Qt.StrongFocus)
 
     def resizeEvent(self, event):
-        node = self._logic.GetSliceNode()
+        node, offset_mm = self._logic.GetSliceNode(), self._logic.GetSliceOffset()
         node.SetDimensions(max(self.width(), 50), max(self.height(), 50), 1)
         self._logic.FitSliceToBackground()
+        self._logic.SetSliceOffset(offset_mm)  # the slice stays, as in Slicer
         super().resizeEvent(event)
 
     def wheelEvent(self, event):
@@ -154,7 +157,7 @@ class SliceView(RenderedView):
             (left, 6, middle_y),
             (right, picture.width() - 14, middle_y),
             (top, middle_x, 34),
-            (bottom, middle_x, picture.height() - 6),
+            (bottom, middle_x, picture.height() - 22),
         ):
             painter.drawText(QPoint(x, y), letter)
         painter.drawText(QPoint(6, picture.height() - 6), self._names())
@@ -227,8 +230,11 @@ class PlotView(View):
             style = _LINES.get(series.GetLineStyleAsString(series.GetLineStyle()), "-")
             marker = "o" if series.GetMarkerStyle() != series.MarkerStyleNone else ""
             axes.plot(x, y, color=series.GetColor(), label=series.GetName(), linestyle=style, marker=marker)
-        axes.set_xlabel(chart.GetXAxisTitle())
-        axes.set_ylabel(chart.GetYAxisTitle())
-        axes.set_title(chart.GetTitle() or "")
+        axes.set_xlabel(chart.GetXAxisTitle(), fontsize=chart.GetAxisTitleFontSize() * _POINTS)
+        axes.set_ylabel(chart.GetYAxisTitle(), fontsize=chart.GetAxisTitleFontSize() * _POINTS)
+        axes.tick_params(labelsize=chart.GetAxisLabelFontSize() * _POINTS)
+        axes.set_title(chart.GetTitle() or "", fontsize=chart.GetTitleFontSize() * _POINTS)
+        if not chart.GetXAxisRangeAuto():
+            axes.set_xlim(*chart.GetXAxisRange())
         if chart.GetLegendVisibility() and axes.lines:
-            axes.legend(fontsize="small")
+            axes.legend(loc="upper right", fontsize=chart.GetLegendFontSize() * _POINTS, framealpha=0.7)

@@ -1,15 +1,19 @@
-"""Small pictures of steps and layouts, to be compared with those in golden/.
+"""Pictures of every step and layout with the sample case, for the documentation and to be compared with.
 
-Make them anew, look at them, then commit them: python Testing/slicer/golden_views.py
+Make them anew, look at them, then commit them: make pictures (python Testing/slicer/golden_views.py)
 """
 
 import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).parent
-GOLDEN = HERE / "golden"
-SIZE = (1100, 720)
+GOLDEN = HERE.parents[1] / "docs" / "pictures" / "panel"
+THUMBNAIL = HERE.parents[1] / "RPTDosimetry" / "Resources" / "Icons" / "SampleCase.png"  # for module Sample Data
+FONTS = HERE / "golden_fonts.txt"
+SIZE = (1366, 768)  # a small screen
 
 
 def fonts():
@@ -20,62 +24,69 @@ def fonts():
     return f"{info.family()} {info.pixelSize()}"
 
 
-def compared_case(case):
-    """Two doses of the small study, compared."""
-    from upstream import four_time_points, put_upstream
+def views(window, report_folder):
+    """Name of each picture, one after the other, when the window shows it."""
+    import slicer
 
-    put_upstream(case, four_time_points())
-
-
-def views(window):
-    """Name and picture of each, one after the other: (name, action that brings it about)."""
-    from test_panel import events
+    from RPTDosimetryLib.bridge.click_through import click_through
 
     panel = window.panel
-    compared_case(panel.case)
-    yield "study", lambda: panel.open_step("study")
-    panel.steps["kinetics"].run_now(panel.case)
-    yield "kinetics", lambda: panel.open_step("kinetics")
-    panel.parameters.dose.engines = "local,msv8"
-    panel.steps["dose"].run_now(panel.case)
-    yield "dose", lambda: panel.open_step("dose")
-    panel.steps["compare"].run_now(panel.case)
-    yield "compare", lambda: panel.open_step("compare")
-    panel.parameters.report.reviewer = "A. Physicist"
-    events()
-    yield "report", lambda: panel.open_step("report")
+    for step in click_through(panel, report_folder):
+        if step == "dose":
+            panel.steps["dose"].ui.isodoseBox.click()
+            panel.steps["dose"].ui.projectionBox.click()
+        yield step
+        if step == "dose":
+            panel.steps["dose"].ui.isodoseBox.click()  # its lines would lie over other maps as well
+            slicer.app.processEvents()
+        if step == "registration":
+            panel.parameters.registration.look = "checkerboard"
+            panel.steps["registration"]._show_chosen()
+            yield "checkerboard"
+    panel.open_step("study")
+    panel.steps["study"].ui.sideButton.click()
+    yield "time_points"
 
 
 def picture(window, path):
-    """The window, reduced to a few colours so that the file stays small."""
+    """The window, reduced to 192 colours so that the file stays small."""
     import app
-    from PySide6.QtCore import Qt
-    from PySide6.QtGui import QImage
+    from PIL import Image
 
-    whole = path.with_suffix(".whole.png")
-    app.take_screenshot(window, whole)
-    plain = Qt.ThresholdDither | Qt.AvoidDither  # dithered surfaces would not be packed
-    QImage(str(whole)).convertToFormat(QImage.Format_Indexed8, plain).save(str(path), "PNG", 0)
-    whole.unlink()
+    app.take_screenshot(window, path)
+    with Image.open(path) as whole:
+        few = whole.convert("RGB").quantize(192, dither=Image.Dither.NONE)  # dithered surfaces would not be packed
+    few.save(path, optimize=True)
+
+
+def thumbnail(study_picture):
+    """The coronal view of the sample case."""
+    from PIL import Image
+
+    with Image.open(study_picture) as whole:
+        view = whole.convert("RGB").crop((986, 32, 1306, 352)).resize((160, 160), Image.Resampling.LANCZOS)
+    view.quantize(128, dither=Image.Dither.NONE).save(THUMBNAIL, optimize=True)
 
 
 def make(folder):
-    """Every picture into a folder; the fonts beside them."""
+    """Every picture into a folder; their names."""
     import app
-    from test_panel import events
+    import slicer
 
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(exist_ok=True, parents=True)
+    report = Path(tempfile.gettempdir()) / "RPT report"  # it is in the picture
+    shutil.rmtree(report, ignore_errors=True)
     window = app.make_window()
     window.resize(*SIZE)
     window.show()
     made = []
-    for name, bring in views(window):
-        bring()
-        events()
+    for name in views(window, report):
+        slicer.app.processEvents()
+        window.scroll_to_open_step()
         picture(window, folder / f"{name}.png")
         made.append(name)
-    (folder / "fonts.txt").write_text(fonts() + "\n", encoding="utf-8")
     window.close()
+    shutil.rmtree(report, ignore_errors=True)
     return made
 
 
@@ -85,4 +96,8 @@ if __name__ == "__main__":
     import application
 
     application.start()
-    print("\n".join(make(GOLDEN)))
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else GOLDEN
+    print("\n".join(make(folder)))
+    if folder == GOLDEN:
+        FONTS.write_text(fonts() + "\n", encoding="utf-8")
+        thumbnail(GOLDEN / "study.png")

@@ -231,7 +231,7 @@ def test_the_hierarchy_is_patient_cycle_time_point(case, small_study):
     while item != tree.GetSceneItemID():
         names.append(tree.GetItemName(item))
         item = tree.GetItemParent(item)
-    assert names == ["CT 4.0 h", "Time point 1", "Therapy cycle", "P01"]
+    assert names == ["CT 4.0 h [HU]", "Time point 1", "Therapy cycle", "P01"]
 
 
 def test_starting_anew_leaves_what_others_put_into_the_scene(case, small_study):

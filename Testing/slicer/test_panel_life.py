@@ -38,10 +38,8 @@ def test_leaving_ends_the_effect_of_the_segment_editor(module):
     module.exit()
     assert editor.activeEffect() is None
     assert not editor._nodes["views"]
-    assert not editor._nodes["shortcuts"]
     module.enter()
     assert editor._nodes["views"]
-    assert editor._nodes["shortcuts"]
     assert editor.activeEffect() is None, "the effect is not taken up again by itself"
 
 
@@ -120,6 +118,16 @@ def test_a_job_goes_on_while_another_module_is_open(module):
     assert panel.case.node(at.TIA) is not None
     module.enter()
     assert "needs review" in header(panel, "kinetics")
+
+
+def test_a_second_job_is_refused_and_the_first_keeps_its_mark(module):
+    panel = module.panel
+    panel.steps["kinetics"].run()
+    assert not panel.guard(panel.steps["calibration"].run)
+    assert "Kinetics is still running" in panel.said
+    assert "running" in header(panel, "kinetics")
+    assert "running" not in header(panel, "calibration")
+    panel.runner.cancel()
 
 
 def test_a_scene_closed_outside_the_module_ends_its_job(module):

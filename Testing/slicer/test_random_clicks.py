@@ -12,9 +12,11 @@ LEFT_ALONE = {"sampleButton", "openButton", "installButton"}
 
 
 def controls(panel):
-    """Every button, box and check box of every step that can be used now, by the step's key and its name."""
-    found = []
+    """Every button, box and check box that can be used now, by the step's key and its name: headers, unfolded steps."""
+    found = [(key, "header", header) for key, header in panel._headers.items()]
     for key, step in panel.steps.items():
+        if panel._headers[key].collapsed:
+            continue
         for name, widget in vars(step.ui).items():
             if name in LEFT_ALONE or not widget.enabled:
                 continue
@@ -25,7 +27,7 @@ def controls(panel):
 
 def click(widget, rng):
     kind = widget.className()
-    if kind in ("QPushButton", "QCheckBox"):
+    if kind in ("QPushButton", "QCheckBox", "ctkCollapsibleButton"):
         widget.click()
     elif kind == "QComboBox" and widget.count:
         index = rng.randrange(widget.count)
@@ -91,7 +93,9 @@ def test_random_clicks_leave_a_consistent_panel(panel, quick_jobs, monkeypatch, 
         assert_consistent(panel)
 
 
-@pytest.mark.parametrize("key", ["study", "calibration", "registration", "segmentation", "kinetics", "dose"])
+@pytest.mark.parametrize(
+    "key", ["study", "calibration", "registration", "segmentation", "kinetics", "dose", "compare", "report"]
+)
 def test_the_scene_can_be_closed_at_every_step(panel, key):
     """Whatever step is open and has its inputs, closing leaves an empty case and a panel that can start anew."""
     import slicer

@@ -258,6 +258,17 @@ def test_a_camera_form_that_lacks_something_says_what(panel, counts_study):
     assert camera_names() == ()
 
 
+def test_a_library_that_cannot_be_written_is_a_sentence(panel, counts_study, tmp_path, monkeypatch):
+    ui = put(panel, counts_study)
+    (tmp_path / "in the way").write_text("a file")
+    monkeypatch.setenv("RPTDOSIMETRY_CONFIG", str(tmp_path / "in the way"))
+    describe_a_camera(ui)
+    ui.newCameraKeep.click()
+    assert "in the way" in panel.said
+    assert "should not" not in panel.said
+    assert ui.newCameraName.text == "symbia-lu", "nothing that was typed is lost"
+
+
 def test_a_camera_taken_out_of_the_library_is_no_choice_any_more(panel, counts_study):
     ui = put(panel, counts_study)
     describe_a_camera(ui)

@@ -152,8 +152,8 @@ def test_table_and_histograms_are_those_of_the_dose(computed):
     import slicer
 
     from RPTDosimetryLib.bridge import attributes as at
+    from RPTDosimetryLib.bridge.charts import values_of
     from RPTDosimetryLib.bridge.dose_nodes import rows_of
-    from RPTDosimetryLib.bridge.kinetics_nodes import values_of
 
     panel = computed[0]
     ui = panel.steps["dose"].ui
@@ -222,6 +222,8 @@ def test_threshold_opacity_and_legend_follow_the_panel(computed):
     assert composite.GetForegroundVolumeID() == dose.GetID()
     visible = [n for n in slicer.util.getNodesByClass("vtkMRMLColorLegendDisplayNode") if n.GetVisibility()]
     assert [legend.GetTitleText() for legend in visible] == ["Absorbed dose [Gy]"]
+    contours = panel.case.node("vois").GetDisplayNode()
+    assert not contours.GetVisibility2DFill(), "it would tint the colours of the dose"
 
 
 def test_isodoses_lie_where_the_dose_has_their_level(computed):

@@ -38,8 +38,9 @@ def test_an_empty_scene_says_what_is_missing(panel):
 
 def test_a_click_gives_the_librarys_own_curves_and_map(fitted):
     from RPTDosimetryLib.bridge import attributes as at
+    from RPTDosimetryLib.bridge.charts import values_of
     from RPTDosimetryLib.bridge.doses import tia_of_case
-    from RPTDosimetryLib.bridge.kinetics_nodes import fit_column, scan_column, values_of
+    from RPTDosimetryLib.bridge.kinetics_nodes import fit_column, scan_column
     from RPTDosimetryLib.pipeline import decay_of, series_of
     from RPTDosimetryLib.tia.integrate import integrate
     from RPTDosimetryLib.tia.settings import TiaSettings
@@ -118,7 +119,8 @@ def test_a_model_for_one_volume_is_used_for_it_alone_and_marks_the_result_out_of
 
 def test_bootstrap_gives_bands_and_intervals(ready):
     from RPTDosimetryLib.bridge import attributes as at
-    from RPTDosimetryLib.bridge.kinetics_nodes import chart_of_voi, fit_column, high_column, low_column, values_of
+    from RPTDosimetryLib.bridge.charts import values_of
+    from RPTDosimetryLib.bridge.kinetics_nodes import chart_of_voi, fit_column, high_column, low_column
 
     panel = ready[0]
     step = panel.steps["kinetics"]
@@ -163,8 +165,9 @@ def test_an_edited_transform_is_a_sentence(ready):
 
 def test_a_saved_and_loaded_scene_restores_the_step(fitted, tmp_path):
     from RPTDosimetryLib.bridge import attributes as at
+    from RPTDosimetryLib.bridge.charts import values_of
     from RPTDosimetryLib.bridge.doses import tia_of_case
-    from RPTDosimetryLib.bridge.kinetics_nodes import fit_column, values_of
+    from RPTDosimetryLib.bridge.kinetics_nodes import fit_column
 
     panel = fitted[0]
     ui = panel.steps["kinetics"].ui

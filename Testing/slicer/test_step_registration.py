@@ -238,7 +238,7 @@ def test_fused_checkerboard_and_blend(panel, aligned):
     assert names == ["Activity 4.0 h registered [Bq/mL]", "Activity 24.0 h [Bq/mL]"]
     assert opacity == pytest.approx(0.7)
     choose(aligned.underBox, "reference CT")
-    assert layers()[0] == ["CT 4.0 h", "Activity 24.0 h [Bq/mL]"]
+    assert layers()[0] == ["CT 4.0 h [HU]", "Activity 24.0 h [Bq/mL]"]
     choose(aligned.lookBox, "checkerboard")
     assert layers()[0] == ["Checkerboard of Activity 24.0 h [Bq/mL]", None]
     aligned.table.selectRow(2)

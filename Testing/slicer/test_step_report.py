@@ -191,6 +191,8 @@ def test_cancelling_leaves_nothing(ready, tmp_path):
 
     ready.steps["report"].ui.exportButton.click()
     events()
+    assert list(Path(tempfile.gettempdir()).glob(f"{report_order._WAITING}*"))
+    ready.open_step("study")
     ready.cancel_button.click()
     events()
     assert not (tmp_path / "report").exists()

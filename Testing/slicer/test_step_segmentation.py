@@ -154,6 +154,17 @@ def test_the_segment_editor_gets_volumes_source_and_the_grid_of_the_dose(with_vo
     step.ui.editButton.collapsed = True
 
 
+def test_the_segment_editor_lets_go_of_a_scene_that_is_closed(with_vois):
+    import slicer
+
+    step = with_vois.steps["segmentation"]
+    step.ui.editButton.collapsed = False
+    assert step._editor.segmentationNode() is not None
+    slicer.mrmlScene.Clear(0)
+    events()
+    assert step._editor.segmentationNode() is None
+
+
 def test_closing_the_scene_leaves_an_empty_step_and_no_observer(with_vois):
     import slicer
 

@@ -28,6 +28,7 @@ def show_aligned(case: Case, number: int, fit: bool = False) -> None:
     moving = case.node(at.ACTIVITY, number)
     if still is None or moving is None:
         return
+    views.hide_legends()  # both images are shown as shares of their own
     if told.look == "checkerboard" and number != reference:
         views.show_overlay(_checkerboard(case, number), None, fit=fit)
         return

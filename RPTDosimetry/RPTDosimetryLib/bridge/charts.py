@@ -10,7 +10,7 @@ import numpy as np
 import slicer
 import vtk
 from numpy.typing import NDArray
-from vtk.util.numpy_support import numpy_to_vtk
+from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 from RPTDosimetryLib.bridge import attributes as at
 from RPTDosimetryLib.bridge.case import Case
@@ -33,6 +33,10 @@ class Line:
 
 #: Solid, dash, dot, dash-dot: for engines of one VOI, and for bands.
 STYLES = ("LineStyleSolid", "LineStyleDash", "LineStyleDot", "LineStyleDashDot")
+#: More names would cover the curves: then a curve tells its name when the mouse rests on it.
+MOST_IN_LEGEND = 16
+#: Letters for a plot of 300 pixels beside the other views of a small screen.
+_TITLE, _AXIS, _TICKS, _LEGEND = 13, 11, 10, 9
 
 
 def table_of_columns(columns: Mapping[str, NDArray[np.floating] | Sequence[str]], name: str, role: str) -> Any:
@@ -73,8 +77,21 @@ def show_lines(case: Case, kind: str, lines: Sequence[Line], titles: tuple[str, 
     chart.SetTitle(titles[0])
     chart.SetXAxisTitle(titles[1])
     chart.SetYAxisTitle(titles[2])
-    chart.SetLegendVisibility(True)
+    dress_chart(chart)
     return chart
+
+
+def dress_chart(chart: Any, last_x: float | None = None) -> None:
+    """Small letters and a legend. last_x: where curves end that need room for a long legend at their right."""
+    chart.SetTitleFontSize(_TITLE)
+    chart.SetAxisTitleFontSize(_AXIS)
+    chart.SetAxisLabelFontSize(_TICKS)
+    chart.SetLegendFontSize(_LEGEND)
+    named = chart.GetNumberOfPlotSeriesNodes() <= MOST_IN_LEGEND
+    chart.SetLegendVisibility(named)
+    chart.SetXAxisRangeAuto(last_x is None or not named)
+    if last_x is not None and named:
+        chart.SetXAxisRange(0.0, 1.6 * last_x)
 
 
 def remove_chart(case: Case, kind: str) -> None:
@@ -82,6 +99,11 @@ def remove_chart(case: Case, kind: str) -> None:
     for node in case.nodes(at.CHART):
         if at.text(node, KIND) in (kind, f"{kind} line"):
             case.remove(node)
+
+
+def values_of(table: Any, column: str) -> np.ndarray:
+    """A column of numbers of a table node."""
+    return np.array(vtk_to_numpy(table.GetTable().GetColumnByName(column)))
 
 
 def _dress(series: Any, line: Line) -> None:

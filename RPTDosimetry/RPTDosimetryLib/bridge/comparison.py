@@ -13,6 +13,7 @@ from slicer.i18n import tr as _
 from RPTDosimetryLib.bridge import attributes as at
 from RPTDosimetryLib.bridge import hierarchy
 from RPTDosimetryLib.bridge.case import Case
+from RPTDosimetryLib.bridge.dose_nodes import colour_of
 from RPTDosimetryLib.bridge.geometry import grid_of_volume, lps_point
 from RPTDosimetryLib.bridge.line_charts import KIND, Axes, Curve, chart_of
 from RPTDosimetryLib.bridge.map_colours import diverging, dress, gamma_steps, symmetric_limit
@@ -113,7 +114,7 @@ def put_comparison(case: Case, made: Any, doses: tuple[Any, Any]) -> list[Any]:
     for old in case.nodes(at.COMPARISON):
         if at.text(old, KIND) != PROFILES:
             case.remove(old)
-    nodes = _maps(made)
+    nodes = _maps(made, doses)
     text = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTextNode", "Comparison of doses")
     told = {"figures": made.figures, "gamma": made.gamma_figures, "warnings": made.warnings}
     told["doses"] = [node.GetName() for node in doses]
@@ -121,7 +122,7 @@ def put_comparison(case: Case, made: Any, doses: tuple[Any, Any]) -> list[Any]:
     at.write(text, KIND, ANSWER)
     nodes.append(text)
     if made.histograms:
-        axes = Axes(_("DVH: reference solid, evaluated dashed"), _("Absorbed dose [Gy]"), _("Volume [%]"))
+        axes = Axes(_("DVH: reference solid, evaluated dashed"), _("Absorbed dose [Gy]"), _("Volume [%]"), True)
         nodes += chart_of(_histogram_curves(case, made.histograms), axes, at.COMPARISON, HISTOGRAMS)
         nodes.append(_organ_table(made))
     for node in nodes:
@@ -143,13 +144,13 @@ def answer(case: Case) -> dict[str, Any]:
     return {} if node is None else dict(json.loads(node.GetText()))
 
 
-def _maps(made: Any) -> list[Any]:
+def _maps(made: Any, doses: tuple[Any, Any]) -> list[Any]:
     settings = made.gamma.settings
     local = _("local") if settings.local else _("global")
     gamma_name = f"Gamma {settings.dose_percent:g} % {local}, {settings.dta_mm:g} mm"
     nodes = []
     for kind, image, name in (
-        (DIFFERENCE, made.difference, _("Dose difference [Gy]")),
+        (DIFFERENCE, _where_dose_is(made.difference, doses[0]), _("Dose difference [Gy]")),
         (RELATIVE, made.relative_error, _("Dose error [%]")),
         (GAMMA, made.gamma.gamma_index, gamma_name),
     ):
@@ -169,24 +170,21 @@ def _maps(made: Any) -> list[Any]:
     return nodes
 
 
+def _where_dose_is(difference: Image, reference: Any) -> Image:
+    """NaN, which is not drawn, where the reference gives no dose and nothing differs: around the patient, in air."""
+    gray = slicer.util.arrayFromVolume(reference)
+    nothing = (gray == 0) & (difference.voxels == 0)
+    return difference.with_voxels(np.where(nothing, np.nan, difference.voxels).astype(np.float32))
+
+
 def _histogram_curves(case: Case, histograms: Any) -> list[Curve]:
-    colours = _colours_of(case)
     curves = []
     for pair in histograms:
         for dvh, dashed in zip(pair, (False, True), strict=True):
             name = f"{dvh.name} ({_('evaluated') if dashed else _('reference')})"
             points = (dvh.dose_gy[::_EVERY], 100.0 * dvh.cumulative[::_EVERY])
-            curves.append(Curve(name, *points, colours.get(dvh.name, (0.4, 0.4, 0.4)), dashed))
+            curves.append(Curve(name, *points, colour_of(case, dvh.name), dashed))
     return curves
-
-
-def _colours_of(case: Case) -> dict[str, tuple[float, float, float]]:
-    node = case.node(at.VOIS)
-    if node is None:
-        return {}
-    segmentation = node.GetSegmentation()
-    segments = [segmentation.GetNthSegment(n) for n in range(segmentation.GetNumberOfSegments())]
-    return {segment.GetName(): tuple(segment.GetColor()) for segment in segments}
 
 
 ORGAN_COLUMNS = (

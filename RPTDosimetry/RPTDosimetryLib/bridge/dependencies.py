@@ -33,12 +33,13 @@ def install() -> None:
     requirements, _ = missing_packages()
     if not requirements:
         return
-    packaging = getattr(slicer, "packaging", None)
     try:
-        if packaging is not None:
-            packaging.pip_ensure(requirements, requester="RPT Dosimetry")
-        else:
+        try:
+            from slicer.packaging import pip_ensure  # Slicer does not import it by itself
+        except ImportError:
             slicer.util.pip_install(requirements)
+        else:
+            pip_ensure(requirements, requester="RPT Dosimetry")
     except (RuntimeError, CalledProcessError) as error:  # declined, or no network
         raise ConfigurationError(
             f"The packages were not installed ({error}): try again when there is a network."

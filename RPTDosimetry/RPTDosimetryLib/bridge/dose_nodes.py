@@ -12,7 +12,7 @@ from slicer.i18n import tr as _
 from RPTDosimetryLib.bridge import attributes as at
 from RPTDosimetryLib.bridge import hierarchy
 from RPTDosimetryLib.bridge.case import Case
-from RPTDosimetryLib.bridge.charts import Line, show_lines, table_of_columns
+from RPTDosimetryLib.bridge.charts import MOST_IN_LEGEND, Line, dress_chart, show_lines, table_of_columns, values_of
 from RPTDosimetryLib.bridge.doses import put_dose
 
 if TYPE_CHECKING:
@@ -95,17 +95,25 @@ def write_csv(case: Case, path: Path) -> None:
 
 
 def chart_of_histograms(case: Case, engines: list[str]) -> Any:
-    """The chart of the cumulative histograms of these engines: a colour for each VOI, a style for each engine."""
-    lines = []
+    """The chart of the cumulative histograms: a colour for each VOI, a style for each engine.
+
+    Of the first engine alone where the curves of all would be too many for a legend.
+    """
+    lines: list[Line] = []
     for style, engine in enumerate(engines):
         table = next((node for node in case.nodes(at.DVHS) if at.text(node, "Engine") == engine), None)
         for name in () if table is None else at.lines(table, "Names"):
             legend = name if len(engines) == 1 else f"{name}, {engine}"
-            lines.append(Line(legend, table, f"{name} [Gy]", f"{name} [%]", _colour_of(case, name), style=style))
+            lines.append(Line(legend, table, f"{name} [Gy]", f"{name} [%]", colour_of(case, name), style=style))
     if not lines:
         return None
-    titles = (_("Dose-volume histograms"), _("absorbed dose [Gy]"), _("volume with at least that dose [%]"))
-    return show_lines(case, _CHART, lines, titles)
+    if len(lines) > MOST_IN_LEGEND and len(engines) > 1:
+        return chart_of_histograms(case, engines[:1])
+    shown = _("DVH, {engine}").format(engine=engines[0]) if len(engines) == 1 else _("Dose-volume histograms")
+    titles = (shown, _("absorbed dose [Gy]"), _("volume [%]"))
+    chart = show_lines(case, _CHART, lines, titles)
+    dress_chart(chart, max(float(np.max(values_of(line.table, line.x))) for line in lines))
+    return chart
 
 
 def _put_histograms(case: Case, one: DoseOfEngine) -> Any:
@@ -122,7 +130,8 @@ def _put_histograms(case: Case, one: DoseOfEngine) -> Any:
     return table
 
 
-def _colour_of(case: Case, name: str) -> tuple[float, float, float]:
+def colour_of(case: Case, name: str) -> tuple[float, float, float]:
+    """The colour of a volume by its name, as its segment has it; grey for one that is gone."""
     node = case.node(at.VOIS)
     if node is not None:
         identifier = node.GetSegmentation().GetSegmentIdBySegmentName(name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from slicer.i18n import tr as _
 
 from RPTDosimetryLib.bridge import attributes as at
@@ -92,10 +91,3 @@ def chart_of_voi(case: Case, name: str) -> Any:
 def megabecquerel_hours(tia_bq_s: float) -> float:
     """Ã [MBq·h]."""
     return tia_bq_s / BQ_PER_MBQ / S_PER_H
-
-
-def values_of(table: Any, column: str) -> np.ndarray:
-    """A column of numbers of a table node."""
-    from vtk.util.numpy_support import vtk_to_numpy
-
-    return np.array(vtk_to_numpy(table.GetTable().GetColumnByName(column)))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from vtk.util.numpy_support import numpy_to_vtk
 
 from RPTDosimetryLib.bridge import attributes as at
+from RPTDosimetryLib.bridge.charts import dress_chart
 
 KIND = "Kind"
 
@@ -30,11 +31,12 @@ class Curve:
 
 @dataclass(frozen=True)
 class Axes:
-    """What the axes show, with units."""
+    """What the axes show, with units. legend_beside: leave room for the legend at the right of the curves."""
 
     title: str
     x: str
     y: str
+    legend_beside: bool = False
 
 
 def chart_of(curves: Sequence[Curve], axes: Axes, role: str, kind: str) -> list[Any]:
@@ -56,6 +58,7 @@ def chart_of(curves: Sequence[Curve], axes: Axes, role: str, kind: str) -> list[
     chart.SetTitle(axes.title)
     chart.SetXAxisTitle(axes.x)
     chart.SetYAxisTitle(axes.y)
+    dress_chart(chart, max(float(curve.x[-1]) for curve in curves) if axes.legend_beside else None)
     made.append(chart)
     for node in made:
         at.write_all(node, Role=role, Kind=kind)

@@ -24,6 +24,8 @@ from RPTDosimetryLib.bridge.steps.step import State, Step, Watched
 from RPTDosimetryLib.bridge.words import in_panel_words
 from RPTDosimetryLib.errors import DosimetryError
 
+#: Lines of a message that are shown; its tooltip holds all. More would push the steps off a small screen.
+_LINES_SHOWN = 5
 _MARKS = {State.TODO: "○", State.READY: "●", State.DONE: "✓", State.OUT_OF_DATE: "↻", State.NEEDS_REVIEW: "!"}
 
 
@@ -40,6 +42,7 @@ class Panel(VTKObservationMixin):
         self._stopped: Step | None = None  # whose job ended last
         hooks = (self._show_job, self.say_error, self._take_interim, self._on_stopped)
         self.runner = Runner(Hooks(lambda: self.case.identity, *hooks))
+        self._said = ""
         self._soon = qt.QTimer()
         self._soon.setSingleShot(True)
         self._soon.setInterval(0)
@@ -69,9 +72,13 @@ class Panel(VTKObservationMixin):
 
     def start(self, step: Step, request: Request, on_result: Callable[[Any], None]) -> None:
         """Run a verb in the background for a step; errors end in the message area."""
+        try:
+            self.runner.start(step.title, request, lambda result: self._take(on_result, result))
+        except DosimetryError:
+            step.ended(self.case)
+            raise
         self._running = step
         self.say("")
-        self.runner.start(step.title, request, lambda result: self._take(on_result, result))
         self.refresh()
 
     def _take(self, on_result: Callable[[Any], None], result: Any) -> None:
@@ -104,19 +111,18 @@ class Panel(VTKObservationMixin):
 
     def say(self, text: str) -> None:
         """A line in the message area; empty clears it."""
-        self._say(text, error=False)
+        self._say(text)
 
     def say_error(self, text: str, details: str = "") -> None:
         """An error in the message area and in Slicer's log; details (a traceback) as tooltip."""
         logging.warning(text + ("\n" + details if details else ""))
-        self._say(text, error=True)
-        self.message.toolTip = details
+        self._say(text, error=True, details=details)
         self.refresh_soon()
 
     @property
     def said(self) -> str:
-        """What the message area shows."""
-        return str(self.message.text)
+        """The message, whole; of a long one the message area shows the first lines."""
+        return self._said
 
     def open_step(self, key: str) -> None:
         """Unfold one step, fold the others."""
@@ -206,13 +212,20 @@ class Panel(VTKObservationMixin):
         """The module is going away: no job, no observer and no timer stays."""
         self._soon.stop()
         self.runner.cancel()
+        self._let_go()
         self.disconnect()
         self.removeObservers()
 
     def _on_close(self, _caller: Any = None, _event: Any = None) -> None:
         self.runner.cancel()
+        self._let_go()
         self.disconnect()
         self.logic.forgetCase()
+
+    def _let_go(self) -> None:
+        for step in self.steps.values():
+            step.pause()
+            step.forget()
 
     def _on_new_scene(self, _caller: Any = None, _event: Any = None) -> None:
         self.logic.forgetCase()
@@ -328,9 +341,13 @@ class Panel(VTKObservationMixin):
         elapsed = _("{seconds:.0f} s").format(seconds=state.elapsed_s)
         self._job_text.text = f"{state.text} ({elapsed}{left})"
 
-    def _say(self, text: str, error: bool) -> None:
-        self.message.text = in_panel_words(text)
-        self.message.toolTip = ""
+    def _say(self, text: str, error: bool = False, details: str = "") -> None:
+        self._said = in_panel_words(text)
+        lines = self._said.split("\n")
+        more = _("… and {n} more lines: rest the mouse here to read them.").format(n=len(lines) - _LINES_SHOWN + 1)
+        fits = len(lines) <= _LINES_SHOWN
+        self.message.text = self._said if fits else "\n".join([*lines[: _LINES_SHOWN - 1], more])
+        self.message.toolTip = details or ("" if fits else self._said)
         self.message.setVisible(bool(text))
         # A frame in a colour that is readable on light and on dark themes; the words carry the meaning.
         colour = "#d9534f" if error else "#5b9bd5"

@@ -131,6 +131,11 @@ def registered_numbers(case: Case) -> list[int]:
     return [] if seen is None else [int(number) for number in at.lines(seen, _ORDER)]
 
 
+def used_numbers(case: Case) -> list[int]:
+    """Those of them that go on: neither rejected nor failed."""
+    return [number for number in registered_numbers(case) if decision(case, number) not in LEFT_OUT]
+
+
 def reference_number(case: Case) -> int:
     """Number of the time point that stays."""
     return int(at.whole_number(case.node(at.SEEN), _REFERENCE) or 0)

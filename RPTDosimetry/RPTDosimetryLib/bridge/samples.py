@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import slicer
 
@@ -26,23 +24,26 @@ def sample_request() -> Request:
     return Request("sample_study", (sample_folder(), SAMPLE_SEED))
 
 
-def register_sample(load: Callable[[], Any]) -> None:
-    """Add the sample case to module Sample Data; choosing it there calls ``load``."""
+def register_sample(thumbnail: str) -> None:
+    """Add the sample case to module Sample Data; choosing it there opens the panel and presses its button."""
     try:
-        import SampleData
+        from SampleData import SampleDataLogic
     except ImportError:  # a Slicer (or look-alike) without that module
         return
-    sources = getattr(slicer.modules, "sampleDataSources", None)
-    if sources is None:
-        sources = slicer.modules.sampleDataSources = {}
-    source = SampleData.SampleDataSource(
+    SampleDataLogic.registerCustomSampleDataSource(
+        category=_CATEGORY,
         sampleName=NAME,
         uris=[],
         fileNames=[],
         nodeNames=[],
-        loadFiles=[],
-        checksums=[],
-        customDownloader=lambda _source: load(),
+        thumbnailFileName=thumbnail,
+        customDownloader=lambda _source: _load_in_panel(),
     )
-    known = sources.setdefault(_CATEGORY, [])
-    known[:] = [other for other in known if other.sampleName != NAME] + [source]
+
+
+def _load_in_panel() -> None:
+    """As the panel's button does it: in the background, errors as sentences. Code of now, should it be reloaded."""
+    slicer.util.selectModule("RPTDosimetry")
+    panel = slicer.util.getModuleWidget("RPTDosimetry").panel
+    panel.open_step("study")
+    panel.steps["study"].ui.sampleButton.click()

@@ -15,7 +15,15 @@ from RPTDosimetryLib.bridge import attributes as at
 from RPTDosimetryLib.bridge import hierarchy
 from RPTDosimetryLib.bridge.parameters import date_and_time, show_administration
 from RPTDosimetryLib.bridge.segmentations import segmentation_of_segments, segments_of
-from RPTDosimetryLib.bridge.volumes import UNIT, image_of, put_image, set_unit, volume_from_image
+from RPTDosimetryLib.bridge.volumes import (
+    UNIT,
+    image_of,
+    put_image,
+    set_unit,
+    volume_from_image,
+    with_unit,
+    without_unit,
+)
 from RPTDosimetryLib.errors import StudyError
 from RPTDosimetryLib.records import Administration, Contours, Image, Study, TimePoint
 from RPTDosimetryLib.units import S_PER_H
@@ -138,7 +146,7 @@ def row_of(nodes: TimePointNodes, administration: Administration) -> dict[str, C
             DECAY_CORRECTION, at.text(spect, "DecayReference"), "decay", bool(at.text(spect, "DecayReference"))
         ),
         "calibrated": Cell("yes" if unit == "Bq/mL" else "no"),
-        "ct": Cell("none" if nodes.ct is None else nodes.ct.GetName()),
+        "ct": Cell("none" if nodes.ct is None else without_unit(nodes.ct.GetName())),
     }
 
 
@@ -224,7 +232,7 @@ def _add_time_point(case: Case, number: int, point: TimePoint, administration: A
     import slicer
 
     label = f"Time point {number}" if point.time_s is None else f"{point.time_s / S_PER_H:.1f} h"
-    spect = volume_from_image(point.spect, f"SPECT {label}", at.SPECT)
+    spect = volume_from_image(point.spect, with_unit(f"SPECT {label}", point.spect.unit), at.SPECT)
     by_clock = None
     if point.acquired is not None and administration.time is not None:
         by_clock = _seconds_between(administration.time, point.acquired)
@@ -246,7 +254,7 @@ def _add_time_point(case: Case, number: int, point: TimePoint, administration: A
     )
     made = [spect]
     if point.ct is not None:
-        made.append(volume_from_image(point.ct, f"CT {label}", at.CT))
+        made.append(volume_from_image(point.ct, with_unit(f"CT {label}", "HU"), at.CT))
     if point.labels is not None:
         made.append(volume_from_image(point.labels, f"Labels {label}", at.LABELS))
     if point.segments:
@@ -350,6 +358,7 @@ def _set_unit(node: Any, text: str) -> None:
     if UNITS[text] != before:
         put_image(node, Image(image.voxels * np.float32(UNITS[text] / before), image.grid, unit))
     set_unit(node, unit)
+    node.SetName(with_unit(node.GetName(), unit))
     at.write(node, "StatedUnit", text)
     _given(node, "unit", text)
 

@@ -27,6 +27,9 @@ _COMPARED = ("RPTCompare1", "RPTCompare2", "RPTCompare3", "RPTCompare4")
 #: Time points beyond this share the scrolled sequence instead of a view each.
 SIDE_BY_SIDE = len(_COMPARED)
 
+#: Width and height of a colour legend as shares of its view: letters of 10 pixels where a view has 300.
+_LEGEND_SIZE = (0.2, 0.5)
+
 OVERLAY, COMPARE, TIME_POINTS = 7301, 7302, 7303
 
 
@@ -70,19 +73,34 @@ def register_layouts() -> None:
 def show_layout(layout: int) -> None:
     """Change to OVERLAY, COMPARE or TIME_POINTS."""
     manager = slicer.app.layoutManager()
-    if manager is not None:
-        register_layouts()
+    if manager is None:
+        return
+    register_layouts()
+    if manager.layout != layout:  # views that are made now show only legends that are added after them
+        for legend in slicer.util.getNodesByClass("vtkMRMLColorLegendDisplayNode"):
+            slicer.mrmlScene.RemoveNode(legend)
         manager.setLayout(layout)
 
 
 def show_overlay(background: Any, foreground: Any, opacity: float = 0.5, fit: bool = True) -> None:
-    """One volume over another in every slice view; None leaves a layer empty."""
+    """One volume over another in every slice view; None leaves a layer empty. A layout side by side is left."""
+    manager = slicer.app.layoutManager()
+    if manager is not None and manager.layout in (COMPARE, TIME_POINTS):
+        link_slices(False)
+        show_layout(OVERLAY)
     slicer.util.setSliceViewerLayers(
         background=background,
         foreground=foreground,
         foregroundOpacity=opacity if foreground is not None else 0.0,
         fit=fit,
     )
+
+
+def show_over_ct(volume: Any, ct: Any, title: str, fit: bool = True) -> None:
+    """A volume over a CT (alone where that is None) in every slice view, with its colour legend."""
+    show_overlay(volume if ct is None else ct, None if ct is None else volume, fit=fit)
+    hide_legends()
+    show_legend(volume, title)
 
 
 def set_blend(opacity: float) -> None:
@@ -108,8 +126,10 @@ def compared_views() -> tuple[str, ...]:
 
 def show_side_by_side(volumes: Sequence[Any], under: Sequence[Any] = ()) -> None:
     """Up to four volumes, each in its own linked view, over what lies under it (a CT); all on one colour scale."""
+    from RPTDosimetryLib.registration.checkerboard import shown_top
+
     show_layout(TIME_POINTS)
-    same_scale(volumes)
+    same_scale(volumes, max((shown_top(slicer.util.arrayFromVolume(volume)) for volume in volumes), default=0.0))
     for number, view in enumerate(_COMPARED):
         volume = volumes[number] if number < len(volumes) else None
         below = under[number] if number < len(under) else None
@@ -118,14 +138,23 @@ def show_side_by_side(volumes: Sequence[Any], under: Sequence[Any] = ()) -> None
     link_slices(True)
 
 
-def same_scale(volumes: Sequence[Any]) -> None:
-    """Show volumes of one quantity with one colour scale, from 0 to their common maximum."""
-    highest = max((float(slicer.util.arrayFromVolume(volume).max()) for volume in volumes), default=0.0)
+def same_scale(volumes: Sequence[Any], highest: float | None = None) -> None:
+    """Show volumes of one quantity with one colour scale, from 0 to highest (their common maximum)."""
+    if highest is None:
+        highest = max((float(slicer.util.arrayFromVolume(volume).max()) for volume in volumes), default=0.0)
     for volume in volumes:
         display = volume.GetDisplayNode()
         if display is not None and highest > 0:
             display.SetAutoWindowLevel(False)
             display.SetWindowLevelMinMax(0.0, highest)
+
+
+def show_volumes(segmentation: Any, filled: bool, surfaces: bool = True) -> None:
+    """Volumes of interest as outlines, filled or not (a fill tints the colours of a map); surfaces in 3-D views."""
+    display = None if segmentation is None else segmentation.GetDisplayNode()
+    if display is not None:
+        display.SetVisibility2DFill(filled)
+        display.SetVisibility3D(surfaces)
 
 
 def fit_slices() -> None:
@@ -147,7 +176,8 @@ def show_legend(volume: Any, title: str) -> Any:
     legend = slicer.vtkSlicerColorLogic.AddDefaultColorLegendDisplayNode(volume)
     if legend is not None:
         legend.SetTitleText(title)
-        legend.SetLabelFormat("%.3g")  # Bq·s are many, Gy few
+        legend.SetLabelFormat("%8.3g")  # Bq·s are many, Gy few; Slicer makes short labels as wide as long ones
+        legend.SetSize(*_LEGEND_SIZE)
         legend.SetVisibility(True)
     return legend
 

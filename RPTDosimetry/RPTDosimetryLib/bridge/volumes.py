@@ -31,8 +31,8 @@ _COLOURS = {
     at.TIA: "vtkMRMLPETProceduralColorNodePET-Heat",
     at.DOSE: "vtkMRMLColorTableNodeRainbow",
 }
-#: Share of the maximum below which an overlay is transparent (a matter of display only).
-_SEEN_FROM = 0.02
+#: Share of the colour scale below which an overlay is transparent (a matter of display only): activity, dose.
+_SEEN_FROM, _DOSE_SEEN_FROM = 0.1, 0.02
 #: Abdominal soft tissue; (width, level) [HU].
 _CT_WINDOW = (400.0, 40.0)
 
@@ -44,7 +44,7 @@ def volume_from_image(image: Image, name: str, role: str) -> Any:
     at.write(node, at.ROLE, role)
     put_image(node, image)
     node.CreateDefaultDisplayNodes()
-    _dress(node, role)
+    dress(node, role)
     return node
 
 
@@ -72,6 +72,40 @@ def set_unit(node: Any, unit: str) -> None:
     node.SetVoxelValueUnits(None if codes is None else _coded(codes[1]))
 
 
+def dress(node: Any, role: str) -> None:
+    """Colours, window and threshold of a role, whatever another view has made of them."""
+    display = node.GetDisplayNode()
+    colours = _COLOURS.get(role)
+    if display is None:
+        return
+    if colours is not None and slicer.mrmlScene.GetNodeByID(colours) is not None:
+        display.SetAndObserveColorNodeID(colours)
+    if role == at.CT:
+        display.SetAutoWindowLevel(False)
+        display.SetWindowLevel(*_CT_WINDOW)
+    elif colours is not None:
+        from RPTDosimetryLib.registration.checkerboard import shown_top
+
+        voxels = slicer.util.arrayFromVolume(node)
+        highest = float(voxels.max())
+        top = highest if role == at.DOSE else shown_top(voxels)  # one hot lesion would leave every organ dark
+        display.SetAutoWindowLevel(False)
+        display.SetWindowLevelMinMax(0.0, top if highest > 0 else 1.0)
+        seen_from = _DOSE_SEEN_FROM if role == at.DOSE else _SEEN_FROM
+        display.SetThreshold(seen_from * top, highest)  # the CT stays readable where there is next to nothing
+        display.SetApplyThreshold(highest > 0)
+
+
+def with_unit(name: str, unit: str) -> str:
+    """The name with the unit at its end, where Slicer's data probe shows it; as it was where the unit is not known."""
+    return without_unit(name) + (f" [{unit}]" if unit in _CODES else "")
+
+
+def without_unit(name: str) -> str:
+    """The name without a unit of ours at its end."""
+    return next((name.removesuffix(f" [{unit}]") for unit in _CODES if name.endswith(f" [{unit}]")), name)
+
+
 def image_of(node: Any) -> Image:
     """The voxels (a copy), geometry and unit of a volume node, in its own space.
 
@@ -88,21 +122,3 @@ def _coded(code: tuple[str, str, str]) -> Any:
     entry = slicer.vtkCodedEntry()
     entry.SetValueSchemeMeaning(*code)
     return entry
-
-
-def _dress(node: Any, role: str) -> None:
-    display = node.GetDisplayNode()
-    colours = _COLOURS.get(role)
-    if display is None:
-        return
-    if colours is not None and slicer.mrmlScene.GetNodeByID(colours) is not None:
-        display.SetAndObserveColorNodeID(colours)
-    if role == at.CT:
-        display.SetAutoWindowLevel(False)
-        display.SetWindowLevel(*_CT_WINDOW)
-    elif colours is not None:
-        highest = float(slicer.util.arrayFromVolume(node).max())
-        display.SetAutoWindowLevel(False)
-        display.SetWindowLevelMinMax(0.0, highest if highest > 0 else 1.0)
-        display.SetThreshold(_SEEN_FROM * highest, highest)  # the CT stays readable where there is next to nothing
-        display.SetApplyThreshold(highest > 0)

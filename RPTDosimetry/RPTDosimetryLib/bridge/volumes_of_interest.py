@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 #: Tags of a segment beside those of segmentations.py: checksum of the mask that was reviewed, and of the mask as made.
 _REVIEWED, _MADE = "RPTDosimetryReviewed", "RPTDosimetryMade"
-#: Opacity of volumes in slices: the activity below stays visible.
-_FILLED = 0.25
+#: Opacity of volumes in slices: the activity below stays visible. And of organs in 3-D views: lesions are in them.
+_FILLED, _SEEN_THROUGH = 0.25, 0.3
 _known: WeakKeyDictionary[Case, Known] = WeakKeyDictionary()
 
 
@@ -290,9 +290,11 @@ def _put(node: Any, vois: Sequence[Voi], grid: Grid) -> None:
     """All segments anew, and the lattice that the Segment Editor draws on."""
     if vois:
         put_vois(node, vois)
+        display = node.GetDisplayNode()
         for identifier, voi in zip(segment_ids(node), vois, strict=True):
             if voi.kind == "region":  # the body hides what is in it
-                node.GetDisplayNode().SetSegmentVisibility(identifier, False)
+                display.SetSegmentVisibility(identifier, False)
+            display.SetSegmentOpacity3D(identifier, 1.0 if voi.kind == "lesion" else _SEEN_THROUGH)
     else:
         from dataclasses import asdict
 

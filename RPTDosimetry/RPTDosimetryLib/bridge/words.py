@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from slicer.i18n import tr as _
+
+from RPTDosimetryLib.bridge import attributes as at
+from RPTDosimetryLib.bridge.volumes import UNIT
 
 #: What the library says, and what the panel calls it; longer ones first where one holds another.
 _WORDS = (
@@ -36,3 +41,9 @@ def in_panel_words(text: str) -> str:
     for said, called in _WORDS:
         text = text.replace(said, called)
     return text
+
+
+def activity_title(node: Any) -> str:
+    """What the legend of a SPECT says."""
+    unit = at.text(node, UNIT, "unknown")
+    return _("Activity, unit not known") if unit == "unknown" else _("Activity [{unit}]").format(unit=unit)

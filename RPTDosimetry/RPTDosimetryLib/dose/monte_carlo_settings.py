@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from RPTDosimetryLib.errors import DoseError
 from RPTDosimetryLib.transport.voxel_settings import ErrorTarget, VoxelRunSettings
@@ -13,6 +13,7 @@ from RPTDosimetryLib.transport.voxel_settings import ErrorTarget, VoxelRunSettin
 DEFAULT_HISTORIES: Final = 1e8
 #: Decays that a run with a target error may take before it gives up.
 MOST_WITH_TARGET: Final = 1e10
+MediaName = Literal["msv8", "msv20"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class MonteCarloSettings:
     histories: float | None = None
     target_se: float | None = None
     target_volumes: tuple[str, ...] = ()
-    media: Literal["msv8", "msv20"] = "msv8"
+    media: MediaName = "msv8"
     photon_share: float = 0.25
     flattening: float = 0.25
     refine: int = 1
@@ -44,6 +45,8 @@ class MonteCarloSettings:
             raise DoseError(f"{self.histories:g} histories: give 1e3 to 1e13, such as 1e8.")
         if self.target_se is None and self.target_volumes:
             raise DoseError("target_volumes say whose error is aimed at: give target_se as well.")
+        if self.media not in get_args(MediaName):
+            raise DoseError(f"media = {self.media!r}: choose one of {', '.join(get_args(MediaName))}.")
         if not 1 <= self.refine <= 8:
             raise DoseError(f"refine = {self.refine}: give 1 (the dose grid) up to 8 voxels along each axis.")
         self.run_settings()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from RPTDosimetryLib.transport.compiled import inlined
@@ -25,13 +27,13 @@ def cosine_and_sine(turns):  # type: ignore[no-untyped-def]
 def turned(u, v, w, one_minus_mu, turns):  # type: ignore[no-untyped-def]
     """A unit vector turned by the polar angle with 1 − cos θ given, about an azimuth given in turns."""
     mu = 1.0 - one_minus_mu
-    sine = np.sqrt(max(one_minus_mu * (2.0 - one_minus_mu), 0.0))
+    sine = math.sqrt(max(one_minus_mu * (2.0 - one_minus_mu), 0.0))
     cosine_a, sine_a = cosine_and_sine(turns)
     cos_a, sin_a = sine * cosine_a, sine * sine_a
     across2 = u * u + v * v
     if across2 < 1e-18:
         return cos_a, sin_a, (mu if w > 0 else -mu)
-    across = np.sqrt(across2)
+    across = math.sqrt(across2)
     per_across = 1.0 / across
     u1 = u * mu + (u * w * cos_a - v * sin_a) * per_across
     v1 = v * mu + (v * w * cos_a + u * sin_a) * per_across
@@ -46,7 +48,7 @@ def isotropic(rng):  # type: ignore[no-untyped-def]
     """Any direction, all alike."""
     w = 2.0 * uniform(rng) - 1.0
     cos_a, sin_a = cosine_and_sine(uniform(rng))
-    sine = np.sqrt(1.0 - w * w)
+    sine = math.sqrt(1.0 - w * w)
     return sine * cos_a, sine * sin_a, w
 
 

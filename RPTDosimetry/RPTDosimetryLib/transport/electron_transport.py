@@ -7,6 +7,7 @@ energy drawn from their cumulative number, so that no cross section is taken con
 
 from __future__ import annotations
 
+import math
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -90,7 +91,7 @@ def node_where(ladder, medium, field, value, start):  # type: ignore[no-untyped-
 @inlined()
 def node_of_energy(energy, tables):  # type: ignore[no-untyped-def]
     """Ladder node of an energy above the cut, consistent with linear interpolation of the energies."""
-    low = int(np.log(energy / tables.cut_kev) * NODES_PER_E_FOLD)
+    low = int(math.log(energy / tables.cut_kev) * NODES_PER_E_FOLD)
     low = min(max(low, 0), tables.ladder.shape[1] - 2)
     if energy < tables.ladder[0, low, ENERGY] and low > 0:
         low -= 1
@@ -114,10 +115,10 @@ def transport_electron(energy, particle, brems_left, tables, angles, scene, scor
     node = node_of_energy(energy, tables)
     medium = int(scene.medium[spot.cell])
     here = rung_at(ladder, medium, node)
-    moller_left = -np.log(uniform(rng))
+    moller_left = -math.log(uniform(rng))
     kept, row = 0.0, 0  # kept: lost in this voxel and not booked yet
     while True:
-        density = max(scene.density[spot.cell], LEAST_DENSITY)
+        density = max(float(scene.density[spot.cell]), LEAST_DENSITY)
         wall = nearest_wall(spot, scene) * density
         if here.csda < wall and here.brems < brems_left:
             break
@@ -150,9 +151,9 @@ def transport_electron(energy, particle, brems_left, tables, angles, scene, scor
                 what, energy, spot, (u, v, w, particle.weight, part), tables, scene, stack, count, rng
             )
             if what == ELECTRON_KIND:
-                moller_left = -np.log(uniform(rng))
+                moller_left = -math.log(uniform(rng))
             else:
-                brems_left = -np.log(uniform(rng))
+                brems_left = -math.log(uniform(rng))
             if energy > tables.cut_kev:
                 node = node_of_energy(energy, tables)
                 here = rung_at(ladder, medium, node)
@@ -253,8 +254,8 @@ def _moller(energy, particle, tables, stack, count, rng):  # type: ignore[no-unt
     loss = eps * energy
     left = energy - loss
     twice = 2.0 * ELECTRON_REST_KEV
-    cosine = np.sqrt(left * (energy + twice) / (energy * (left + twice)))
-    cosine_secondary = np.sqrt(loss * (energy + twice) / (energy * (loss + twice)))
+    cosine = math.sqrt(left * (energy + twice) / (energy * (left + twice)))
+    cosine_secondary = math.sqrt(loss * (energy + twice) / (energy * (loss + twice)))
     azimuth = uniform(rng)
     count = push(stack, count, ELECTRON_KIND, loss, redirected(particle, 1.0 - cosine_secondary, azimuth + 0.5))
     u, v, w = turned(u, v, w, 1.0 - cosine, azimuth)
@@ -268,11 +269,11 @@ def _brems(energy, particle, medium, tables, stack, count, rng):  # type: ignore
     The photon goes on as several of its energy with shares of its weight, which costs no exactness of the balance.
     """
     n_energies, n_fractions = tables.brems_spectrum.shape[1], tables.brems_spectrum.shape[2]
-    row = int(np.log(energy / tables.cut_kev) * tables.brems_rows_per_log + uniform(rng))
+    row = int(math.log(energy / tables.cut_kev) * tables.brems_rows_per_log + uniform(rng))
     row = min(max(row, 0), n_energies - 1)
-    width = np.log(energy / tables.photon_cut_kev)
+    width = math.log(energy / tables.photon_cut_kev)
     while True:
-        fraction = np.exp(-uniform(rng) * width)
+        fraction = math.exp(-uniform(rng) * width)
         at = fraction * (n_fractions - 1)
         low = min(int(at), n_fractions - 2)
         near = tables.brems_spectrum[medium, row, low]
@@ -280,7 +281,7 @@ def _brems(energy, particle, medium, tables, stack, count, rng):  # type: ignore
         if uniform(rng) < keep:
             break
     photon = fraction * energy
-    beta = np.sqrt(energy * (energy + 2.0 * ELECTRON_REST_KEV)) / (energy + ELECTRON_REST_KEV)
+    beta = math.sqrt(energy * (energy + 2.0 * ELECTRON_REST_KEV)) / (energy + ELECTRON_REST_KEV)
     # (1 − β cos θ)⁻² about the electron: the classical dipole, forward when fast
     draw = 2.0 * uniform(rng) - 1.0
     cosine = (draw + beta) / (draw * beta + 1.0)

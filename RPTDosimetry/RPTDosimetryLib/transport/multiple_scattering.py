@@ -8,6 +8,7 @@ nearly flat; the last bin is divided again, and the last of those, so that the s
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import Final
 
@@ -115,7 +116,7 @@ def deflection(k1, log_screening_index, table, row, rng):  # type: ignore[no-unt
     row: where to start looking for it, such as that of the step before. Between nodes one of the two neighbours is
     taken at random, in proportion; below the first node there is either its deflection or none.
     """
-    mean = 1.0 - np.exp(-k1)
+    mean = 1.0 - math.exp(-k1)
     while row > 0 and mean < MEAN_Y[row]:
         row -= 1
     while row < N_K1 - 2 and mean >= MEAN_Y[row + 1]:

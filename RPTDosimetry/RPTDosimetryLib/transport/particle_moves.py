@@ -5,6 +5,7 @@ The transport knows neither; it calls these few functions. Lengths in cm, paths 
 
 from __future__ import annotations
 
+import math
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -71,7 +72,7 @@ def cell_of(x, y, z, scene):  # type: ignore[no-untyped-def]
             return 0
         if r2 >= scene.last_radius2:
             return scene.n_cells
-        return min(int(np.log(r2 / scene.first_radius2) * scene.shells_per_log2) + 1, scene.n_cells - 1)
+        return min(int(math.log(r2 / scene.first_radius2) * scene.shells_per_log2) + 1, scene.n_cells - 1)
     if x < 0.0 or y < 0.0 or z < 0.0:
         return scene.n_cells
     i, j, k = int(x / scene.dx), int(y / scene.dy), int(z / scene.dz)
@@ -147,7 +148,7 @@ def _through_voxels(spot, u, v, w, path, energy, part, scene, score):  # type: i
     left = path
     per_path = energy / path if path > 0.0 else 0.0
     while True:
-        density = max(scene.density[cell], LEAST_DENSITY)
+        density = max(float(scene.density[cell]), LEAST_DENSITY)
         wall_x, wall_y, wall_z = _to_wall(x, u, scene.dx), _to_wall(y, v, scene.dy), _to_wall(z, w, scene.dz)
         wall = min(wall_x, wall_y, wall_z)
         if wall * density >= left:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
+import math
 
 from RPTDosimetryLib.physics.klein_nishina import ELECTRON_REST_KEV, KEV_ANGSTROM
 from RPTDosimetryLib.transport.angles import redirected
@@ -20,7 +20,7 @@ def transport_photon(energy, particle, tables, electrons, scene, score, stack, c
     """Follow one photon; electrons it sets free are deposited at once or put on the stack. Returns the new count."""
     cell = cell_of(particle.x, particle.y, particle.z, scene)
     while energy > tables.cut_kev:
-        node = min((np.log(energy) - tables.log_lowest) * tables.nodes_per_log, tables.nodes.shape[1] - 1.001)
+        node = min((math.log(energy) - tables.log_lowest) * tables.nodes_per_log, tables.nodes.shape[1] - 1.001)
         particle, cell = _flown(particle, node, tables, scene, rng)
         if cell == scene.n_cells:
             break
@@ -35,7 +35,7 @@ def transport_photon(energy, particle, tables, electrons, scene, score, stack, c
             scattered, y = _compton(energy, medium, tables, rng)
             recoil, azimuth = energy - scattered, uniform(rng)
             if _goes_far(recoil, medium, electrons):
-                momentum = np.sqrt(recoil * (recoil + 2.0 * ELECTRON_REST_KEV))
+                momentum = math.sqrt(recoil * (recoil + 2.0 * ELECTRON_REST_KEV))
                 cosine = min((energy - scattered * (1.0 - y)) / momentum, 1.0)
                 electron = redirected(particle, 1.0 - cosine, azimuth + 0.5)
                 count = push(stack, count, ELECTRON_KIND, recoil, electron)
@@ -61,7 +61,7 @@ def _flown(particle, node, tables, scene, rng):  # type: ignore[no-untyped-def]
         largest += (node - low) * (scene.largest_attenuation[low + 1] - largest)
     mean_free_path = 1.0 / largest
     while True:
-        length = -np.log(uniform(rng)) * mean_free_path
+        length = -math.log(uniform(rng)) * mean_free_path
         x, y, z = x + length * particle.u, y + length * particle.v, z + length * particle.w
         cell = cell_of(x, y, z, scene)
         if cell == scene.n_cells or scene.kind == SHELLS:
@@ -83,7 +83,7 @@ def _goes_far(energy, medium, electrons):  # type: ignore[no-untyped-def]
 @compiled()
 def _sauter_cosine(energy, rng):  # type: ignore[no-untyped-def]
     """Photoelectron direction, leading term of Sauter (1931): p(μ) ∝ (1 − μ²)/(1 − βμ)⁴."""
-    beta = np.sqrt(energy * (energy + 2.0 * ELECTRON_REST_KEV)) / (energy + ELECTRON_REST_KEV)
+    beta = math.sqrt(energy * (energy + 2.0 * ELECTRON_REST_KEV)) / (energy + ELECTRON_REST_KEV)
     while True:
         draw = 2.0 * uniform(rng) - 1.0
         cosine = (draw + beta) / (draw * beta + 1.0)
@@ -98,26 +98,26 @@ def _compton(energy, medium, tables, rng):  # type: ignore[no-untyped-def]
     """Klein–Nishina with the incoherent scattering function: the photon's new energy, and 1 − cos θ."""
     k = energy / ELECTRON_REST_KEV
     least = 1.0 / (1.0 + 2.0 * k)
-    first = -np.log(least)
+    first = -math.log(least)
     second = 0.5 * (1.0 - least * least)
     while True:
         if uniform(rng) * (first + second) < first:
-            eps = np.exp(-first * uniform(rng))
+            eps = math.exp(-first * uniform(rng))
         else:
-            eps = np.sqrt(least * least + (1.0 - least * least) * uniform(rng))
+            eps = math.sqrt(least * least + (1.0 - least * least) * uniform(rng))
         y = min((1.0 - eps) / (k * eps), 2.0)
         if uniform(rng) >= 1.0 - eps / (1.0 + eps * eps) * y * (2.0 - y):
             continue
-        if uniform(rng) < _bound(np.sqrt(0.5 * y) * energy / KEV_ANGSTROM, medium, tables):
+        if uniform(rng) < _bound(math.sqrt(0.5 * y) * energy / KEV_ANGSTROM, medium, tables):
             return eps * energy, y
 
 
 @inlined()
 def _bound(x, medium, tables):  # type: ignore[no-untyped-def]
     """S(x)/Z of the medium; proportional to x² below the first node."""
-    at = (np.log(max(x, 1e-9)) - tables.log_momentum_first) * tables.nodes_per_log_momentum
+    at = (math.log(max(x, 1e-9)) - tables.log_momentum_first) * tables.nodes_per_log_momentum
     if at <= 0.0:
-        return tables.bound[medium, 0] * np.exp(2.0 * at / tables.nodes_per_log_momentum)
+        return tables.bound[medium, 0] * math.exp(2.0 * at / tables.nodes_per_log_momentum)
     low = int(at)
     if low >= tables.bound.shape[1] - 1:
         return 1.0

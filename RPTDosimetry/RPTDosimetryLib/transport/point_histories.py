@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,7 +23,7 @@ def finish_stack(stack, count, electrons, photons, angles, scene, score, rng):  
         kind, energy, particle = top(stack, count)
         count -= 1
         if kind == ELECTRON_KIND:
-            brems_left = -np.log(uniform(rng))
+            brems_left = -math.log(uniform(rng))
             count = transport_electron(energy, particle, brems_left, electrons, angles, scene, score, stack, count, rng)
         else:
             count = transport_photon(energy, particle, photons, electrons, scene, score, stack, count, rng)

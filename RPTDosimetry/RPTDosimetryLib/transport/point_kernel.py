@@ -19,7 +19,7 @@ from RPTDosimetryLib.records import Cancelled, Progress, never, silent
 from RPTDosimetryLib.transport.emission import Emission, electron_emission, photon_emission
 from RPTDosimetryLib.transport.multiple_scattering import scattering_table
 from RPTDosimetryLib.transport.particle_moves import BREMSSTRAHLUNG, ELECTRON, N_PARTS, PHOTON, SHELLS, Scene
-from RPTDosimetryLib.transport.particle_stack import ELECTRON_KIND, PHOTON_KIND
+from RPTDosimetryLib.transport.particle_stack import ELECTRON_KIND, PHOTON_KIND, no_particle_lost
 from RPTDosimetryLib.transport.point_histories import room_for_histories, run_point_source
 from RPTDosimetryLib.transport.transport_physics import TransportPhysics
 from RPTDosimetryLib.transport.transport_tables import electron_tables, photon_tables
@@ -187,6 +187,7 @@ class _Run:
                     kind, part, emission, (first, min(first + CHUNK, each), each), self._electrons, self._photons,
                     self._angles, self._scene, seed, score[index], *room,
                 )  # fmt: skip
+            no_particle_lost(room[0][-1, 0])
 
         with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
             for done, _ in enumerate(pool.map(batch, range(count)), start=1):

@@ -1,8 +1,10 @@
-"""Booking energy: the one line of the transport that is another on a GPU, where many threads add to one place."""
+"""Booking energy: the one line of the transport that is another on a GPU, where many threads add to one place.
+
+The device's own is in cuda_histories.py, so that a run on cores never loads CUDA.
+"""
 
 from __future__ import annotations
 
-from numba import cuda
 from numba.extending import overload
 
 
@@ -15,13 +17,5 @@ def book(score, part, cell, energy):  # type: ignore[no-untyped-def]
 def _book_alone(score, part, cell, energy):  # type: ignore[no-untyped-def]
     def implementation(score, part, cell, energy):  # type: ignore[no-untyped-def]
         score[part, cell] += energy
-
-    return implementation
-
-
-@overload(book, target="cuda", inline="always")
-def _book_among_many(score, part, cell, energy):  # type: ignore[no-untyped-def]
-    def implementation(score, part, cell, energy):  # type: ignore[no-untyped-def]
-        cuda.atomic.add(score, (part, cell), energy)
 
     return implementation

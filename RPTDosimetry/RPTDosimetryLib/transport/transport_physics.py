@@ -37,6 +37,11 @@ class TransportPhysics:
                 f"Cuts of {self.electron_cut_kev} keV (electrons) and {self.photon_cut_kev} keV (photons) are outside "
                 "1 to 100 and 1 to 50 keV."
             )
+        if self.photon_cut_kev >= self.electron_cut_kev:
+            raise TransportError(
+                f"The cut of photons, {self.photon_cut_kev} keV, must be below that of electrons, "
+                f"{self.electron_cut_kev} keV."
+            )
         if not 1 <= self.bremsstrahlung_copies <= 64:
             raise TransportError(f"{self.bremsstrahlung_copies} copies of a bremsstrahlung photon: choose 1 to 64.")
         if not 1.0 <= self.steps_per_e_fold <= NODES_PER_E_FOLD:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from RPTDosimetryLib.records import Cancelled
 from RPTDosimetryLib.transport.emission import Emission
 from RPTDosimetryLib.transport.particle_moves import N_PARTS
-from RPTDosimetryLib.transport.particle_stack import ELECTRON_KIND, PHOTON_KIND
+from RPTDosimetryLib.transport.particle_stack import ELECTRON_KIND, PHOTON_KIND, no_particle_lost
 from RPTDosimetryLib.transport.point_histories import room_for_histories
 from RPTDosimetryLib.transport.voxel_histories import Histories, Source, Tables, run_electrons, run_photons
 
@@ -82,4 +82,5 @@ class CoreWorker:
                 end = min(first + CHUNK, beam.histories)
                 chunk = Histories(plan.seed_of(batch, kind), first, end, beam.histories)
                 booked[kind - 1] += simulate(beam.emission, chunk, beam.source, plan.tables, self.score, *self._room)
+        no_particle_lost(self._room[0][-1, 0])
         return booked[0], booked[1]

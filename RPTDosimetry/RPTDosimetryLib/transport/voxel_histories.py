@@ -8,6 +8,7 @@ that is follows from its range, so it is booked as an expectation and only the o
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +28,8 @@ from RPTDosimetryLib.transport.transport_tables import BREMS, CSDA, ElectronTabl
 
 #: Multiples of the golden section fill the unit interval evenly at any count, whatever the order of the voxels.
 GOLDEN_SECTION = 0.6180339887498949
+#: Stands in for a history's number in the random numbers of the batch itself.
+_NO_HISTORY = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
 class Source(NamedTuple):
@@ -64,8 +67,8 @@ def run_electrons(emission: Emission, histories: Histories, source: Source, tabl
     at = np.searchsorted(source.cumulative, histories.first / histories.of)
     booked = 0.0
     for history in range(histories.first, histories.end):
-        at = voxel_of_history(history, at, histories, source, rng)
-        energy = emitted_energy(_stratum(shift, history), emission)
+        at = _row_from(at, history_begun(history, histories, rng), source)
+        energy = energy_of(history, shift, emission)
         booked += electron_history(energy, source.voxel[at], source.weight[at], tables, score, stack, rng)
     return booked
 
@@ -77,8 +80,8 @@ def run_photons(emission: Emission, histories: Histories, source: Source, tables
     at = np.searchsorted(source.cumulative, histories.first / histories.of)
     booked = 0.0
     for history in range(histories.first, histories.end):
-        at = voxel_of_history(history, at, histories, source, rng)
-        energy = emitted_energy(_stratum(shift, history), emission)
+        at = _row_from(at, history_begun(history, histories, rng), source)
+        energy = energy_of(history, shift, emission)
         booked += photon_history(energy, source.voxel[at], source.weight[at], tables, score, stack, rng)
     return booked
 
@@ -86,22 +89,27 @@ def run_photons(emission: Emission, histories: Histories, source: Source, tables
 @inlined()
 def batch_shift(seed, rng):  # type: ignore[no-untyped-def]
     """Where the energies of a batch start in the spectrum."""
-    start_history(rng, seed, -1)
+    start_history(rng, seed, _NO_HISTORY)
     return uniform(rng)
 
 
 @inlined()
-def _stratum(shift, history):  # type: ignore[no-untyped-def]
-    """Where in the emission a history of a batch stands."""
+def energy_of(history, shift, emission):  # type: ignore[no-untyped-def]
+    """Energy [keV] of a history of a batch: from its place in the emission."""
     place = shift + GOLDEN_SECTION * history
-    return place - np.floor(place)
+    return emitted_energy(place - int(place), emission)
 
 
 @inlined()
-def voxel_of_history(history, at, histories, source, rng):  # type: ignore[no-untyped-def]
-    """Start the random numbers of a history and find its voxel, from ``at`` upwards: each has an equal stratum."""
+def history_begun(history, histories, rng):  # type: ignore[no-untyped-def]
+    """Start the random numbers of a history; the cumulative share of its voxel, within the history's equal stratum."""
     start_history(rng, histories.seed, history)
-    wanted = (history + uniform(rng)) / histories.of
+    return (history + uniform(rng)) / histories.of
+
+
+@inlined()
+def _row_from(at, wanted, source):  # type: ignore[no-untyped-def]
+    """Row of the source that reaches a cumulative share, looking upwards from ``at``."""
     while at < source.voxel.size - 1 and source.cumulative[at] < wanted:
         at += 1
     return at
@@ -133,14 +141,14 @@ def electron_history(energy, cell, weight, tables, score, stack, rng):  # type: 
         photons = on_ladder(electrons.ladder, medium, node, BREMS)
     inner_x, inner_y = _inner(margin, scene.dx), _inner(margin, scene.dy)
     inner = inner_x * inner_y * _inner(margin, scene.dz)
-    quiet = np.exp(-photons)
+    quiet = math.exp(-photons)
     book(score, ELECTRON, cell, energy * weight * inner * quiet)
     draw = uniform(rng)
     if draw < inner * quiet:
         return energy * weight * inner * quiet
-    brems_left = -np.log(uniform(rng))
+    brems_left = -math.log(uniform(rng))
     if draw < inner:  # it radiates, from a place where nothing else of it could leave
-        brems_left = -np.log(1.0 - uniform(rng) * (1.0 - quiet))
+        brems_left = -math.log(1.0 - uniform(rng) * (1.0 - quiet))
         x = margin + uniform(rng) * (scene.dx - 2.0 * margin)
         y = margin + uniform(rng) * (scene.dy - 2.0 * margin)
         z = margin + uniform(rng) * (scene.dz - 2.0 * margin)

@@ -144,12 +144,13 @@ class VoxelMonteCarlo:
         """Numbers of batches at which the error is looked at: from the errors there alone, so always the same."""
         most, target = self._settings.batches, self._settings.target
         count = most if target is None else min(FEWEST_BATCHES, most)
-        yield max(count, min(max(tally.batches, default=-1) + 1, most))
-        count = len(tally.batches)
-        while target is not None and count < most:
+        tally.heading_for = min(max(count, tally.heading_for), most)
+        yield tally.heading_for
+        while target is not None and tally.heading_for < most:
+            count = tally.heading_for
             needed = count * (error_reached(self.dose(tally), target) / target.relative_error) ** 2 * ROUND_MARGIN
-            count = int(min(max(math.ceil(min(needed, ROUND_GROWTH * count)), count + 1), most))
-            yield count
+            tally.heading_for = int(min(max(math.ceil(min(needed, ROUND_GROWTH * count)), count + 1), most))
+            yield tally.heading_for
 
     def _reached(self, tally: VoxelTally) -> bool:
         target = self._settings.target

@@ -49,7 +49,8 @@ class VoxelTally:
     """Sums over the batches that are done. cells: voxels, then one for what left the grid.
 
     key: what all batches must have in common (case, settings, tables), as a hash. squared: Σ (electron + photon)² in
-    quanta² as high·2⁴⁰ + low. booked: quanta of electron and photon histories, by weight.
+    quanta² as high·2⁴⁰ + low. booked: quanta of electron and photon histories, by weight. heading_for: the number of
+    batches at which the run looks at its error next, so that one that was stopped looks at it there as well.
     """
 
     key: str
@@ -61,6 +62,7 @@ class VoxelTally:
     regions: dict[str, RegionSums]
     batches: set[int] = field(default_factory=set)
     booked: list[int] = field(default_factory=lambda: [0, 0])
+    heading_for: int = 0
 
     @property
     def squared(self) -> NDArray[np.float64]:
@@ -102,6 +104,7 @@ class VoxelTally:
         for name, sums in other.regions.items():
             self.regions[name].add(sums)
         self.batches |= other.batches
+        self.heading_for = max(self.heading_for, other.heading_for)
         self.booked = [mine + theirs for mine, theirs in zip(self.booked, other.booked, strict=True)]
 
     def save(self, path: Path) -> None:
@@ -113,6 +116,7 @@ class VoxelTally:
                 "quantum_kev": self.quantum_kev,
                 "batches": sorted(self.batches),
                 "booked": self.booked,
+                "heading_for": self.heading_for,
                 "regions": {name: vars(sums) for name, sums in self.regions.items()},
             }
         )
@@ -134,7 +138,7 @@ class VoxelTally:
             regions = {name: RegionSums(**sums) for name, sums in told["regions"].items()}
             return VoxelTally(
                 told["key"], told["quantum_kev"], **arrays, regions=regions, batches=set(told["batches"]),
-                booked=told["booked"],
+                booked=told["booked"], heading_for=told["heading_for"],
             )  # fmt: skip
         except (OSError, KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
             raise TransportError(

@@ -16,6 +16,8 @@ from RPTDosimetryLib.transport.voxel_tally import VoxelTally
 
 #: Seconds between two estimates of the error on the way.
 ESTIMATE_S: Final = 2.0
+#: Batches from which an error is worth telling.
+FEWEST_TO_SHOW: Final = 5
 #: Whose error is told where none is aimed at.
 VOXELS: Final = ErrorTarget(0.01)
 
@@ -58,7 +60,7 @@ class Watch:
 
     def look(self) -> None:
         """Called often, while nobody adds to the tally."""
-        if len(self._tally.batches) >= 2 and self._due("estimate", ESTIMATE_S):
+        if len(self._tally.batches) >= FEWEST_TO_SHOW and self._due("estimate", ESTIMATE_S):
             dose = self._dose_of(self._tally)
             self._error = error_reached(dose, self._settings.target or VOXELS)
             if self._keeping.interim is not None and self._due("interim", self._keeping.interim_s):

@@ -12,6 +12,7 @@ from RPTDosimetryLib.validation.decay_cases import decay_rows
 from RPTDosimetryLib.validation.gamma_cases import gamma_rows
 from RPTDosimetryLib.validation.kernel_cases import kernel_rows, sphere_rows
 from RPTDosimetryLib.validation.kinetics_cases import kinetics_rows
+from RPTDosimetryLib.validation.monte_carlo_case import monte_carlo_rows
 from RPTDosimetryLib.validation.published_kernel_cases import published_kernel_rows
 from RPTDosimetryLib.validation.row import ValidationRow
 from RPTDosimetryLib.validation.rtdose_cases import rtdose_rows
@@ -74,6 +75,13 @@ CASES: tuple[Case, ...] = (
         "full Monte Carlo (EGSnrc). Lungs, cortical bone and regions far from the activity show the limits of kernels "
         "made in uniform media; they have no bar.",
         lambda shared: [*torso_rows(shared, "msv8"), *torso_rows(shared, "msv20")],
+    ),
+    Case(
+        "AM torso, Monte Carlo",
+        "The same by engine monte_carlo (2e7 decays, photons of half as many), once from the phantom's density and "
+        "media and once from its CT numbers; the part that photons started apart. Bars are meant beyond two joint "
+        "standard errors.",
+        monte_carlo_rows,
     ),
     Case("gamma index", "A dose shifted by the criterion, where γ can be written down.", gamma_rows),
     Case("RT Dose files", "A dose map written as DICOM RT Dose and read by another program.", rtdose_rows),

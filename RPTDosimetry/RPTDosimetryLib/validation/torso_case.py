@@ -42,14 +42,14 @@ def torso_rows(shared: Path, engine: str) -> list[ValidationRow]:
     density = patient.density
     rows = []
     for name, region in summary["regions"].items():
-        mask = _mask(name, region["label"], labels, summary["regions"]) & (patient.medium > 0)
+        mask = region_mask(name, region["label"], labels, summary["regions"]) & (patient.medium > 0)
         ours = dose_summary(dose.image.voxels[mask], density.voxels[mask], density.grid.voxel_volume_ml).mean_gy
         place = (f"AM torso, {engine}", name.replace("_", " "), "Gy")
         rows.append(compared(place, ours, region["mean_dose_gy"], BARS.get(name), SOURCE))
     return rows
 
 
-def _mask(name: str, label: int | None, labels: np.ndarray, regions: dict[str, dict[str, Any]]) -> np.ndarray:
+def region_mask(name: str, label: int | None, labels: np.ndarray, regions: dict[str, dict[str, Any]]) -> np.ndarray:
     """A labelled region, or one that joins several."""
     if label is not None:
         return labels == label

@@ -122,6 +122,36 @@ def test_the_same_study_gives_the_same_dose_bit_for_bit(small_study, rptdosimetr
     assert (tmp_path / "one" / "organ_doses.csv").read_text() == (tmp_path / "two" / "organ_doses.csv").read_text()
 
 
+def test_a_run_by_monte_carlo_states_its_errors_and_repeats(small_study, rptdosimetry, tmp_path):
+    """The kidney of the ball by kernels and by Monte Carlo, density on voxels twice as fine; then the same again."""
+    kernels = small_study.run(rptdosimetry, tmp_path / "msv", "--json")
+    out, kept = tmp_path / "mc", tmp_path / "run.npz"
+    options = ("--engine", "monte_carlo", "--histories", "3e5", "--refine", "2", "--seed", "3", "--checkpoint", kept)
+    answer = small_study.run(rptdosimetry, out, *options, "--json")
+    assert answer.code == 0, answer.err
+    by_kernels, ours = kernels.json["organ_doses"][0], answer.json["organ_doses"][0]
+    assert 0 < ours["mean_se_gy"] < 0.01 * ours["mean_gy"]
+    assert ours["mean_gy"] == pytest.approx(by_kernels["mean_gy"], rel=0.01, abs=3 * ours["mean_se_gy"])
+    assert by_kernels["mean_se_gy"] is None
+    error = read_image(out / "dose_standard_error_gy.nrrd", "Gy")
+    assert error.grid.same_as(read_image(out / "dose_gy.nrrd", "Gy").grid)
+    assert "2 times finer" in answer.json["method"]
+    assert not (tmp_path / "msv" / "dose_standard_error_gy.nrrd").exists()
+    again = rptdosimetry("replay", out, "--study", small_study.folder, "--json")
+    assert again.code == 0, again.out
+    assert again.json["identical"]
+
+
+def test_options_of_the_monte_carlo_are_refused_for_other_engines(small_study, rptdosimetry, tmp_path):
+    answer = small_study.run(rptdosimetry, tmp_path / "out", "--histories", "1e6")
+    assert answer.code == 2
+    assert "has no options of the Monte Carlo" in answer.err
+    answer = small_study.run(rptdosimetry, tmp_path / "out", "--engine", "magic")
+    assert answer.code == 2
+    assert "choose one of local, monte_carlo" in answer.err
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_run_with_fewer_time_points_leaves_nothing_of_an_earlier_one(small_study, rptdosimetry, tmp_path):
     out = tmp_path / "out"
     assert small_study.run(rptdosimetry, out).code == 0

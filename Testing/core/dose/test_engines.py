@@ -170,7 +170,7 @@ def test_impossible_activity_is_refused(voxel, message):
 
 
 def test_unknown_names_foreign_grids_and_wrong_units_are_refused():
-    with pytest.raises(DoseError, match="local, msv20, msv8"):
+    with pytest.raises(DoseError, match="local, monte_carlo, msv20, msv8"):
         dose_of(point_tia(), patient(), engine="magic")
     with pytest.raises(PhysicsDataError):
         dose_of(point_tia(), patient(), nuclide="Xx-1")

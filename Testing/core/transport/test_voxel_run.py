@@ -64,17 +64,19 @@ def test_electrons_are_in_equilibrium_within_uniform_activity():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("spacing_mm", [(4.8, 4.8, 4.8), (2.0, 2.0, 4.0)])
-def test_one_active_voxel_gives_the_voxel_s_kernel(spacing_mm):
+@pytest.mark.parametrize(
+    ("name", "spacing_mm"),
+    [("Lu-177", (4.8, 4.8, 4.8)), ("Lu-177", (2.0, 2.0, 4.0)), *((n, (4.8,) * 3) for n in ("I-131", "Tb-161", "Y-90"))],
+)
+def test_one_active_voxel_gives_the_voxel_s_kernel(name, spacing_mm):
     """Two ways through the same transport: voxels here, shells and geometry there."""
     shape = (7, 7, 7)
     tia = np.zeros(shape)
     tia[3, 3, 3] = 1.0
     case = changed(uniform_case(shape, spacing_mm), tia_bq_s=tia)
-    dose = simulate_voxels("Lu-177", case, VoxelRunSettings(decays=200_000, batch_decays=20_000, photon_share=1.0))
-    kernel = voxel_s_kernel(point_kernel("Lu-177", "water"), 1.0, spacing_mm, (3, 3, 3), (3, 3, 3))
-    assert dose.electron_gy[3, 3, 3] == pytest.approx(kernel.electron[0, 0, 0], rel=0.005)
-    for at, index in {(3, 3, 4): (0, 0, 1), (3, 4, 3): (0, 1, 0), (4, 3, 3): (1, 0, 0)}.items():
+    dose = simulate_voxels(name, case, VoxelRunSettings(decays=200_000, batch_decays=20_000, photon_share=1.0))
+    kernel = voxel_s_kernel(point_kernel(name, "water"), 1.0, spacing_mm, (3, 3, 3), (3, 3, 3))
+    for at, index in {(3, 3, 3): (0, 0, 0), (3, 3, 4): (0, 0, 1), (3, 4, 3): (0, 1, 0), (4, 3, 3): (1, 0, 0)}.items():
         error = 4 * dose.standard_error_gy[at]
         assert abs(dose.total_gy[at] - kernel.total[index]) < 0.005 * kernel.total[index] + error
     shell = [a for a in np.ndindex(shape) if max(abs(i - 3) for i in a) == 2]

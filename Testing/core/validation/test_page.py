@@ -93,4 +93,10 @@ def test_the_committed_page_shows_the_figures_of_now(committed):
     again = "`rptdosimetry validate --write docs/validation.md` brings the page up to date"
     assert [(n["case"], n["quantity"]) for n in now] == [(s["case"], s["quantity"]) for s in shown], again
     for line, then in zip(now, shown, strict=True):
-        assert float(line["this program"]) == pytest.approx(float(then["this program"]), rel=1e-4), (line, again)
+        # another processor rounds some histories of a simulation another way: then it agrees within its statistics
+        rel = (
+            percent(line["bar"].split(" + ")[-1]) / 100
+            if "monte_carlo" in line["case"] and "+" in line["bar"]
+            else 1e-4
+        )
+        assert float(line["this program"]) == pytest.approx(float(then["this program"]), rel=rel), (line, again)

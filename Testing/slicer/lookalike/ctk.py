@@ -101,7 +101,7 @@ for _kind, _names in {
 class ctkPathLineEdit(qt.looks_like(QWidget)):
     """A path with a button to browse for it."""
 
-    Files, Dirs = 0x2, 0x1
+    Files, Dirs, Writable = 0x2, 0x1, 0x20
     currentPathChanged = Signal(str)
 
     def __init__(self, parent=None):

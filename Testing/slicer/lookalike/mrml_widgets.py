@@ -143,6 +143,7 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
         pass
 
     setSwitchToSegmentationsButtonVisible = setSourceVolumeNodeSelectorVisible = setSegmentationNodeSelectorVisible
+    setAutoShowSourceVolumeNode = setSegmentationNodeSelectorVisible
 
     def setMaximumNumberOfUndoStates(self, count):
         pass
@@ -164,12 +165,6 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
 
     def removeViewObservations(self):
         self._nodes["views"] = False
-
-    def installKeyboardShortcuts(self):
-        self._nodes["shortcuts"] = True
-
-    def uninstallKeyboardShortcuts(self):
-        self._nodes["shortcuts"] = False
 
 
 qt.add_custom(qMRMLWidget, qMRMLNodeComboBox, qMRMLSegmentEditorWidget)

@@ -57,7 +57,10 @@ class ScriptedLoadableModuleLogic:
 
 class ScriptedLoadableModuleTest(unittest.TestCase):
     def runTest(self):
-        pass
+        for name in [name for name in dir(self) if name.startswith("test_")]:
+            self.setUp()
+            getattr(self, name)()
+            self.tearDown()
 
     def delayDisplay(self, message, requestedDelay=None, msec=None):
         pass

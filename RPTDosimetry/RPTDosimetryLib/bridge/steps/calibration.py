@@ -23,6 +23,7 @@ from RPTDosimetryLib.bridge.quantified import (
 from RPTDosimetryLib.bridge.steps.camera_form import CameraForm, described
 from RPTDosimetryLib.bridge.steps.step import Step
 from RPTDosimetryLib.bridge.time_points import unit_of
+from RPTDosimetryLib.bridge.words import activity_title
 from RPTDosimetryLib.errors import CalibrationError, DosimetryError
 from RPTDosimetryLib.units import BQ_PER_MBQ, S_PER_H
 
@@ -206,7 +207,7 @@ class CalibrationStep(Step):
     def _show_first(self, case: Case) -> None:
         nodes = activity_nodes(case)
         ct = ct_node_of(case, at.whole_number(nodes[0], at.TIME_POINT) or 0)
-        views.show_overlay(ct or nodes[0], nodes[0] if ct is not None else None, fit=False)
+        views.show_over_ct(nodes[0], ct, activity_title(nodes[0]), fit=False)
 
     # slots --------------------------------------------------------------------------------------------------------
 
@@ -227,7 +228,7 @@ class CalibrationStep(Step):
         nodes, row = activity_nodes(self.panel.case), self.ui.totalsTable.currentRow()
         if not self._showing and 0 <= row < len(nodes):
             ct = ct_node_of(self.panel.case, at.whole_number(nodes[row], at.TIME_POINT) or 0)
-            views.show_overlay(ct or nodes[row], nodes[row] if ct is not None else None, fit=False)
+            views.show_over_ct(nodes[row], ct, activity_title(nodes[row]), fit=False)
 
 
 def calibration_settings(case: Case) -> Any:

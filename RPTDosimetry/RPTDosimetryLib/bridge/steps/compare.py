@@ -13,10 +13,12 @@ from RPTDosimetryLib.background import Request
 from RPTDosimetryLib.bridge import attributes as at
 from RPTDosimetryLib.bridge import comparison, views
 from RPTDosimetryLib.bridge.case import Case
+from RPTDosimetryLib.bridge.dose_nodes import colour_of
 from RPTDosimetryLib.bridge.geometry import grid_of_volume
 from RPTDosimetryLib.bridge.quantified import ct_node_of
 from RPTDosimetryLib.bridge.registered import reference_number
 from RPTDosimetryLib.bridge.steps.step import Step, Watched
+from RPTDosimetryLib.bridge.steps.volume_table import swatch
 from RPTDosimetryLib.bridge.volumes_of_interest import content_of, unreviewed
 from RPTDosimetryLib.errors import DosimetryError, EvaluationError
 
@@ -176,6 +178,10 @@ class CompareStep(Step):
             return []
         return [Watched(line, e, self._on_line) for e in (line.PointPositionDefinedEvent, line.PointModifiedEvent)]
 
+    def pause(self) -> None:
+        """No profile is drawn for somebody who has gone."""
+        self._line_moved.stop()
+
     def _on_line(self, _line: Any = None, _event: Any = None) -> None:
         self._line_moved.start()
 
@@ -204,7 +210,7 @@ class CompareStep(Step):
         views.fit_slices()
         views.link_slices(True)
         jump_to_hottest(reference)
-        outlines_only(case.node(at.VOIS))
+        views.show_volumes(case.node(at.VOIS), filled=False)
         views.hide_legends()
         for volume in (reference, evaluated):
             views.show_legend(volume, _("Absorbed dose [Gy]"))
@@ -257,6 +263,7 @@ class CompareStep(Step):
         for row, cells in enumerate(rows):
             for column, text in enumerate(cells):
                 ui.organTable.setItem(row, column, qt.QTableWidgetItem(text))
+            ui.organTable.item(row, 0).setIcon(swatch(colour_of(case, cells[0])))
         ui.organTable.resizeColumnsToContents()
 
     @staticmethod
@@ -334,10 +341,3 @@ def jump_to_hottest(dose: Any) -> None:
     x, y, z = (ras_from_ijk(grid_of_volume(dose)) @ [i, j, k, 1.0])[:3]
     for node in slicer.util.getNodesByClass("vtkMRMLSliceNode"):
         node.JumpSliceByOffsetting(float(x), float(y), float(z))
-
-
-def outlines_only(segmentation: Any) -> None:
-    """Segments without their fill in slices: it would tint the colours of the maps."""
-    display = None if segmentation is None else segmentation.GetDisplayNode()
-    if display is not None:
-        display.SetVisibility2DFill(False)

@@ -18,6 +18,7 @@ from RPTDosimetryLib.bridge import monte_carlo_choices as monte_carlo
 from RPTDosimetryLib.bridge.case import Case
 from RPTDosimetryLib.bridge.dose_nodes import (
     chart_of_histograms,
+    colour_of,
     put_doses,
     remove_dose,
     rows_of,
@@ -31,6 +32,7 @@ from RPTDosimetryLib.bridge.steps.compare import jump_to_hottest
 from RPTDosimetryLib.bridge.steps.kinetics import tia_settings_of
 from RPTDosimetryLib.bridge.steps.monte_carlo_form import MonteCarloForm, kept_told
 from RPTDosimetryLib.bridge.steps.step import State, Step
+from RPTDosimetryLib.bridge.steps.volume_table import swatch
 from RPTDosimetryLib.bridge.volumes_of_interest import known_of
 from RPTDosimetryLib.errors import ConfigurationError
 
@@ -66,7 +68,7 @@ class DoseStep(Step):
         ui.csvButton.connect("clicked(bool)", lambda _checked: self.panel.guard(self.save_table))
         for slider in (ui.thresholdSlider, ui.opacitySlider):
             slider.suffix, slider.decimals = " %", 0
-        ui.csvEdit.filters = ctk.ctkPathLineEdit.Files
+        ui.csvEdit.filters = ctk.ctkPathLineEdit.Files | ctk.ctkPathLineEdit.Writable  # a file that is not there yet
         ui.csvEdit.connect("currentPathChanged(QString)", self._on_path)
         ui.discardButton.connect("clicked(bool)", lambda _checked: self.panel.guard(self.discard_kept))
         self._form = MonteCarloForm(ui, self.panel)
@@ -241,9 +243,12 @@ class DoseStep(Step):
         for other in case.nodes(at.DOSE):
             if other is not dose:
                 hide_projection(other)
+        views.show_volumes(case.node(at.VOIS), filled=False, surfaces=not chosen.projection)
         views.hide_legends()
         views.show_legend(over, _(_LEGENDS[chosen.shownMap if error is not None else ShownMap.dose]))
-        chart = chart_of_histograms(case, [at.text(node, "Engine") for node in case.nodes(at.DOSE)])
+        first = at.text(dose, "Engine")
+        others = [at.text(node, "Engine") for node in case.nodes(at.DOSE) if node is not dose]
+        chart = chart_of_histograms(case, [first, *others])
         if chart is not None:
             views.show_chart(chart)
         if chosen.projection:
@@ -297,7 +302,7 @@ class DoseStep(Step):
         ui.missingLabel.text = "\n".join(missing)
         ui.missingLabel.setVisible(bool(missing))
         dose = self.shown(case)
-        self._show_table(dose)
+        self._show_table(case, dose)
         for widget in (ui.displayBox, ui.organTable, ui.methodLabel, ui.csvEdit, ui.csvButton):
             widget.setVisible(dose is not None)
         ui.methodLabel.text = "" if dose is None else "\n".join([at.text(dose, "Method"), *at.lines(dose, "Warnings")])
@@ -390,7 +395,7 @@ class DoseStep(Step):
         told = _("The dose, or its statistical error (1 σ)")
         self.ui.mapBox.toolTip = told if known else _("Only doses of monte_carlo have a statistical error.")
 
-    def _show_table(self, dose: Any) -> None:
+    def _show_table(self, case: Case, dose: Any) -> None:
         table = self.ui.organTable
         rows = [] if dose is None else rows_of(dose)
         heads = [_("volume [mL]"), _("mass [g]"), _("mean [Gy]"), _("D98"), _("D50"), _("D2"), _("Gy/GBq")]
@@ -411,6 +416,8 @@ class DoseStep(Step):
                 item = qt.QTableWidgetItem(text)
                 item.setFlags(qt.Qt.ItemIsSelectable | qt.Qt.ItemIsEnabled)
                 item.setToolTip("\n".join(row.warnings))
+                if column == 0:
+                    item.setIcon(swatch(colour_of(case, row.name)))
                 table.setItem(number, column, item)
         table.resizeColumnsToContents()
 

@@ -13,6 +13,7 @@ from RPTDosimetryLib.bridge import attributes as at
 from RPTDosimetryLib.bridge import views
 from RPTDosimetryLib.bridge.case import Case
 from RPTDosimetryLib.bridge.kinetics_nodes import chart_of_voi, figures_of_case, megabecquerel_hours, put_kinetics
+from RPTDosimetryLib.bridge.registered import used_numbers
 from RPTDosimetryLib.bridge.steps.step import Step
 from RPTDosimetryLib.bridge.words import in_panel_words
 from RPTDosimetryLib.errors import KineticsError
@@ -58,7 +59,10 @@ class KineticsStep(Step):
             told.append(_("No volume of interest is drawn yet: do so in step Segmentation."))
         if not case.parameters.administration.nuclide:
             told.append(_("Choose the nuclide in step Study."))
-        models = {case.parameters.kinetics.mapModel, *self.models(case).values()}
+        chosen = self.models(case)
+        models = {case.parameters.kinetics.mapModel, *(chosen.get(name, _AUTO) for name in _voi_names(case))}
+        if len(used_numbers(case)) == 1 and _AUTO in models:
+            told.append(_("There is one time point: choose haenscheid or madsen for the map and for each volume."))
         if _MADSEN in models and not case.parameters.kinetics.populationHalfLifeH:
             told.append(_("The model madsen needs Population half-life, under More: give it, or choose another model."))
         return told
@@ -119,9 +123,8 @@ class KineticsStep(Step):
         if tia is None:
             raise KineticsError(_("There is no map yet: press Fit and integrate."))
         ct = next((point.ct for point in case.time_points() if point.ct is not None), None)
-        views.show_overlay(ct or tia, tia if ct is not None else None)
-        views.hide_legends()
-        views.show_legend(tia, _("Time-integrated activity [Bq·s]"))
+        views.show_over_ct(tia, ct, _("Time-integrated activity [Bq·s]"))
+        views.show_volumes(case.node(at.VOIS), filled=False)
 
     def show_curve(self, name: str) -> None:
         """The chart of one VOI in the plot view."""

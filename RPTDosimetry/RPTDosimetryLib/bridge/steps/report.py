@@ -97,7 +97,7 @@ class ReportStep(Step):
 
     def take(self, case: Case, result: Any) -> list[Any]:
         """Nothing goes into the scene but the note of what was written; the panel says where it is."""
-        forget_saved_scenes()
+        forget_saved_scenes()  # a script's run has no end of a job
         note = {"from": self._written_from(case), "folder": str(result.folder), "files": list(result.files)}
         at.write(case.node_of_settings, _WRITTEN, note)
         if self.panel is not None:
@@ -105,6 +105,10 @@ class ReportStep(Step):
             said = _("Report written: {count} files in {folder}.").format(count=count, folder=result.folder)
             self.panel.say("\n".join([said, *self.needs_review(case)]))
         return []
+
+    def ended(self, case: Case) -> None:
+        """The saved scene holds the patient's images: the report has its own by now, or needs none."""
+        forget_saved_scenes()
 
     # what the user does -------------------------------------------------------------------------------------------
 
@@ -120,8 +124,6 @@ class ReportStep(Step):
     def refresh(self, case: Case) -> None:
         """Folder, parts, preview, what is missing."""
         ui = self.ui
-        if not self.panel.runner.busy:
-            forget_saved_scenes()
         folder = case.parameters.report.folder
         if ui.folderEdit.currentPath != folder:
             ui.folderEdit.currentPath = folder

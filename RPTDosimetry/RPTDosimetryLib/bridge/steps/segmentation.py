@@ -21,6 +21,8 @@ from RPTDosimetryLib.bridge.steps.step import Step, Watched
 from RPTDosimetryLib.bridge.steps.volume_table import show_table
 from RPTDosimetryLib.bridge.total_segmentator import why_no_total_segmentator
 from RPTDosimetryLib.bridge.voi_rows import Row, hours_of, rows_of
+from RPTDosimetryLib.bridge.volumes import dress
+from RPTDosimetryLib.bridge.words import activity_title
 from RPTDosimetryLib.errors import DosimetryError, VoiError
 
 _EDITED_AFTER_MS, _PREVIEW_AFTER_MS = 250, 20
@@ -258,19 +260,22 @@ class SegmentationStep(Step):
         return [*told, *(Watched(place, event, self._on_place) for event in moved)]
 
     def pause(self) -> None:
-        """As Slicer's Segment Editor when it is left: no effect, no shortcut, no hold on the views."""
+        """As Slicer's Segment Editor when it is left: no effect, no hold on the views."""
         self._edited_soon.stop()
         self._preview_soon.stop()
         if self._editor is not None:
             self._editor.setActiveEffect(None)
-            self._editor.uninstallKeyboardShortcuts()
             self._editor.removeViewObservations()
+
+    def forget(self) -> None:
+        """The editor lets go of the segmentation, as Slicer's own does."""
+        if self._editor is not None:
+            self._editor.setSegmentationNode(None)
 
     def resume(self) -> None:
         """The editor takes hold of the views again, if it is open."""
         if self._editor is not None:
             self._editor.setupViewObservations()
-            self._editor.installKeyboardShortcuts()
 
     def refresh(self, case: Case) -> None:
         """Table, lesion tool, editor; what can be used and why not."""
@@ -361,8 +366,12 @@ class SegmentationStep(Step):
         number = reference_number(case) if case.node(at.SEEN) is not None else None
         spect = None if number is None else case.node(at.REGISTERED, number)
         ct = lesions.ct_of(case, number)
-        if ct is not None or spect is not None:
-            views.show_overlay(ct or spect, spect if ct is not None else None, fit=False)
+        node = case.node(at.VOIS)
+        node.CreateClosedSurfaceRepresentation()
+        views.show_volumes(node, filled=True)
+        if spect is not None:
+            dress(spect, at.REGISTERED)  # step Registration shows it in grey
+            views.show_over_ct(spect, ct, activity_title(spect), fit=False)
 
     # preview and editor -------------------------------------------------------------------------------------------
 
@@ -407,6 +416,7 @@ class SegmentationStep(Step):
             self._editor.setSegmentationNodeSelectorVisible(False)
             self._editor.setSwitchToSegmentationsButtonVisible(False)
             self._editor.setMaximumNumberOfUndoStates(10)
+            self._editor.setAutoShowSourceVolumeNode(False)  # what the panel shows stays in the views
             self.ui.editorFrame.layout().addWidget(self._editor)
         self.panel.guard(lambda: self._connect_editor(self.panel.case))
 

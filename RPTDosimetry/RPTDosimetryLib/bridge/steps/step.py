@@ -70,8 +70,16 @@ class Step:
     def pause(self) -> None:
         """The user leaves the module, or folds the step: end what would go on in the views (an effect of an editor)."""
 
+    def ended(self, case: Case) -> None:
+        """Its job is over, however that was, or could not be started: remove what was laid out for it and what came on
+        the way. Its answer, if any, comes next.
+        """
+
     def resume(self) -> None:
         """The user is back."""
+
+    def forget(self) -> None:
+        """The scene is closed: hold none of its nodes."""
 
     def missing(self, case: Case) -> list[str]:
         """Sentences that say what the step still lacks; empty when it can run (or has nothing to run)."""
@@ -95,9 +103,6 @@ class Step:
 
     def take_interim(self, case: Case, file: Path) -> None:
         """Show a result on its way (interim_dose.py); it is none yet, and goes when the job ends."""
-
-    def ended(self, case: Case) -> None:
-        """The step's job has ended, however that was: nothing on its way stays in the scene."""
 
     def kept(self, case: Case) -> str:
         """A sentence that says what a stopped job left to go on from; empty where nothing is."""
@@ -150,10 +155,11 @@ class Step:
         return self._taken(case, perform(request, progress), made_from)
 
     def _prepared(self, case: Case) -> tuple[Request, str]:
-        lacking = self.missing(case) or self.stale_upstream(case)
-        if lacking:
-            raise ConfigurationError(" ".join(lacking))
-        return self.request(case), self.inputs_fingerprint(case)
+        with case.reading():
+            lacking = self.missing(case) or self.stale_upstream(case)
+            if lacking:
+                raise ConfigurationError(" ".join(lacking))
+            return self.request(case), self.inputs_fingerprint(case)
 
     def _taken(self, case: Case, result: Any, made_from: str) -> list[Any]:
         nodes = self.take(case, result)

@@ -16,6 +16,8 @@ from RPTDosimetryLib.background import Request
 from RPTDosimetryLib.bridge import attributes as at
 from RPTDosimetryLib.bridge import dicom_database, samples, views
 from RPTDosimetryLib.bridge.case import Case, fingerprint
+from RPTDosimetryLib.bridge.quantified import ct_node_of
+from RPTDosimetryLib.bridge.registered import reference_number
 from RPTDosimetryLib.bridge.sequence import browser_of
 from RPTDosimetryLib.bridge.steps.step import State, Step
 from RPTDosimetryLib.bridge.time_points import (
@@ -30,6 +32,8 @@ from RPTDosimetryLib.bridge.time_points import (
     set_value,
     time_s_of,
 )
+from RPTDosimetryLib.bridge.volumes import dress
+from RPTDosimetryLib.bridge.words import activity_title
 from RPTDosimetryLib.errors import StudyError
 from RPTDosimetryLib.records import Study
 
@@ -53,6 +57,7 @@ class StudyStep(Step):
         ui.folderButton.connect("clicked(bool)", lambda _checked: self.panel.guard(self.add_folder))
         ui.volumesButton.connect("clicked(bool)", lambda _checked: self.panel.guard(self.add_chosen_volumes))
         ui.dicomButton.connect("clicked(bool)", lambda _checked: self.panel.guard(self.add_patient))
+        ui.sideButton.connect("clicked(bool)", lambda _checked: self.panel.guard(self.show_side_by_side))
         ui.removeButton.connect("clicked(bool)", lambda _checked: self.panel.guard(self.remove_chosen))
         ui.folderEdit.connect("currentPathChanged(QString)", self._on_folder)
         ui.spectSelector.connect("currentNodeChanged(vtkMRMLNode*)", lambda _node: self.panel.refresh_soon())
@@ -62,7 +67,7 @@ class StudyStep(Step):
         ui.folderEdit.filters = ctk.ctkPathLineEdit.Dirs
         ui.table.setColumnCount(len(_COLUMNS))
         ui.table.setHorizontalHeaderLabels(
-            [_("date"), _("h after"), _("duration [s]"), _("unit"), _("decay corr."), _("calibrated"), _("CT")]
+            [_("date"), _("h after"), _("scan [s]"), _("unit"), _("decay"), _("calib."), _("CT")]
         )
         for selector in (ui.spectSelector, ui.ctSelector):
             selector.setMRMLScene(slicer.mrmlScene)
@@ -156,6 +161,26 @@ class StudyStep(Step):
             raise StudyError(_("Choose a time point in the table first."))
         remove_time_point(self.panel.case, points[row].number)
 
+    def show_side_by_side(self) -> None:
+        """A view for each of the first time points: registered, over the reference's CT; else as read, over its own."""
+        case, every = self.panel.case, self.panel.case.time_points()
+        if len(every) < 2:
+            raise StudyError(_("Side by side needs two time points: add another."))
+        points = every[: views.SIDE_BY_SIDE]
+        registered = [case.node(at.REGISTERED, point.number) for point in points]
+        aligned = None not in registered
+        volumes = registered if aligned else [point.spect for point in points]
+        for volume in volumes:
+            dress(volume, at.role(volume))
+        below = [ct_node_of(case, reference_number(case) if aligned else point.number) for point in points]
+        views.show_side_by_side(volumes, below)
+        views.show_volumes(case.node(at.VOIS), filled=False)
+        views.hide_legends()
+        for volume in volumes:
+            views.show_legend(volume, activity_title(volume))
+        left = len(every) - len(points)
+        self.panel.say(_("{n} more time points: scroll to see them.").format(n=left) if left else "")
+
     def _take_study(self, study: Study) -> None:
         add_study(self.panel.case, study)
         self._show_first()
@@ -167,7 +192,7 @@ class StudyStep(Step):
         points = self.panel.case.time_points()
         if points:
             ct = next((p.ct for p in points if p.ct is not None), None)
-            views.show_overlay(ct or points[0].spect, points[0].spect if ct is not None else None)
+            views.show_over_ct(points[0].spect, ct, activity_title(points[0].spect))
 
     # showing ------------------------------------------------------------------------------------------------------
 
@@ -194,6 +219,8 @@ class StudyStep(Step):
         self._enable(ui.dicomButton, busy or dicom_database.why_not(), _("Read all SPECT/CT of the patient"))
         held = _("Close the scene first: it holds time points.") if points else ""
         self._enable(ui.sampleButton, busy or held, _("A virtual patient, made on this computer in about 15 s"))
+        alone = "" if len(case.time_points()) > 1 else _("Side by side needs two time points.")
+        self._enable(ui.sideButton, alone, _("The first four time points in linked views, on one colour scale"))
         self._enable(ui.removeButton, "" if points else _("There is no time point."), _("Remove the chosen time point"))
         self._show_patients()
 
@@ -278,7 +305,7 @@ class StudyStep(Step):
         if not self._showing and 0 <= row < len(points):
             point = points[row]
             ct = point.ct or next((p.ct for p in points if p.ct is not None), None)
-            views.show_overlay(ct or point.spect, point.spect if ct is not None else None, fit=False)
+            views.show_over_ct(point.spect, ct, activity_title(point.spect), fit=False)
 
     def _on_scroll(self, value: int) -> None:
         browser = None if self._showing else browser_of(self.panel.case)
@@ -288,5 +315,5 @@ class StudyStep(Step):
         slicer.modules.sequences.logic().UpdateProxyNodesFromSequences(browser)
         shown = browser.GetProxyNode(browser.GetMasterSequenceNode())
         ct = next((p.ct for p in self.panel.case.time_points() if p.ct is not None), None)
-        views.show_overlay(ct or shown, shown if ct is not None else None, fit=False)
+        views.show_over_ct(shown, ct, activity_title(shown), fit=False)
         self._show_scrolled(browser)

@@ -32,6 +32,13 @@ def show_table(table: Any, rows: Sequence[Row], hours: Sequence[str], on_kind: C
     table.resizeColumnsToContents()
 
 
+def swatch(colour: tuple[float, float, float]) -> Any:
+    """A square in the colour of a volume, for its row: the legend of outlines and curves."""
+    picture = qt.QPixmap(10, 10)
+    picture.fill(qt.QColor(*(round(255 * part) for part in colour)))
+    return qt.QIcon(picture)
+
+
 def _show_cell(table: Any, number: int, column: int, item: Any) -> None:
     """Put a cell where it is another than the one that is there."""
     there = table.item(number, column)

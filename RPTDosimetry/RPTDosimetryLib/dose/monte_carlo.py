@@ -27,7 +27,7 @@ MOST_TIA_IN_AIR: Final = 0.1
 
 @dose_engine(
     "monte_carlo",
-    gives="the reference: electrons and photons in the patient's own tissue, with a statistical error in each voxel",
+    gives="the reference: transport in the patient's own tissue, each voxel with its error",
     costs="half a minute for 1e8 decays on two cores",
 )
 def monte_carlo(task: DoseTask) -> EngineResult:

@@ -282,7 +282,8 @@ class DoseStep(Step):
                     item.setCheckState(qt.Qt.Unchecked)
                 table.setItem(row, column, item)
         table.resizeColumnsToContents()
-        table.horizontalHeader().setSectionResizeMode(1, qt.QHeaderView.Stretch)
+        for column in (1, 2):  # costs at their full width would leave a word's width to what an engine gives
+            table.horizontalHeader().setSectionResizeMode(column, qt.QHeaderView.Stretch)
         table.verticalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)  # texts wrap
 
     def _tick_engines(self, case: Case) -> None:

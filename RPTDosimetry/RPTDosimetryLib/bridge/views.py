@@ -7,21 +7,23 @@ from typing import Any
 
 import slicer
 
+#: Views of a row, and rows, share the room evenly: without a splitSize, Slicer leaves a plot a strip.
 _SLICE = (
-    '<item><view class="vtkMRMLSliceNode" singletontag="{tag}"><property name="orientation" action="default">'
-    '{orientation}</property><property name="viewlabel" action="default">{label}</property>'
+    '<item splitSize="500"><view class="vtkMRMLSliceNode" singletontag="{tag}">'
+    '<property name="orientation" action="default">{orientation}</property>'
+    '<property name="viewlabel" action="default">{label}</property>'
     '<property name="viewcolor" action="default">{colour}</property></view></item>'
 )
 _AXIAL = {"tag": "Red", "orientation": "Axial", "label": "R", "colour": "#F34A33"}
 _SAGITTAL = {"tag": "Yellow", "orientation": "Sagittal", "label": "Y", "colour": "#EDD54C"}
 _CORONAL = {"tag": "Green", "orientation": "Coronal", "label": "G", "colour": "#6EB04B"}
 _PLOT = (
-    '<item><view class="vtkMRMLPlotViewNode" singletontag="PlotView1"><property name="viewlabel" action="default">P'
-    "</property></view></item>"
+    '<item splitSize="500"><view class="vtkMRMLPlotViewNode" singletontag="PlotView1">'
+    '<property name="viewlabel" action="default">P</property></view></item>'
 )
 _THREE_D = (
-    '<item><view class="vtkMRMLViewNode" singletontag="1"><property name="viewlabel" action="default">1</property>'
-    "</view></item>"
+    '<item splitSize="500"><view class="vtkMRMLViewNode" singletontag="1">'
+    '<property name="viewlabel" action="default">1</property></view></item>'
 )
 _COMPARED = ("RPTCompare1", "RPTCompare2", "RPTCompare3", "RPTCompare4")
 #: Time points beyond this share the scrolled sequence instead of a view each.
@@ -34,7 +36,7 @@ OVERLAY, COMPARE, TIME_POINTS = 7301, 7302, 7303
 
 
 def _row(*items: str) -> str:
-    return '<item><layout type="horizontal" split="true">' + "".join(items) + "</layout></item>"
+    return '<item splitSize="500"><layout type="horizontal" split="true">' + "".join(items) + "</layout></item>"
 
 
 def _compared(count: int) -> tuple[str, ...]:

@@ -124,8 +124,15 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
         label.setWordWrap(True)
         qt.QVBoxLayout(self).addWidget(label)
 
+    def setMRMLScene(self, scene):
+        super().setMRMLScene(scene)
+        self._nodes["segmentation"] = scene.GetFirstNodeByClass("vtkMRMLSegmentationNode")  # as Slicer's does
+
     def setMRMLSegmentEditorNode(self, node):
         self._nodes["editor"] = node
+
+    def mrmlSegmentEditorNode(self):
+        return self._nodes.get("editor")
 
     def setSegmentationNode(self, node):
         self._nodes["segmentation"] = node

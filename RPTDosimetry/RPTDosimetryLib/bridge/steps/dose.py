@@ -371,9 +371,9 @@ class DoseStep(Step):
                     item.setCheckState(qt.Qt.Unchecked)
                 table.setItem(row, column, item)
         table.resizeColumnsToContents()
-        for column in (1, 2):  # their texts wrap
+        for column in (1, 2):  # costs at their full width would leave a word's width to what an engine gives
             table.horizontalHeader().setSectionResizeMode(column, qt.QHeaderView.Stretch)
-        table.verticalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)
+        table.verticalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)  # texts wrap
 
     def _tick_engines(self, case: Case) -> None:
         chosen, table = self.engines(case), self.ui.engines

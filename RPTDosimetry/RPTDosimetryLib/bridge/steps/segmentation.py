@@ -427,8 +427,8 @@ class SegmentationStep(Step):
         node = vois.node_on(case, self._grid(case))
         if not case.made_from(node):
             case.mark(node, self.key, self.inputs_fingerprint(case))
-        if self._editor.segmentationNode() is node:
-            return
+        if self._editor.mrmlSegmentEditorNode() is not None and self._editor.segmentationNode() is node:
+            return  # it chooses a segmentation by itself, but edits nothing without a node of its own
         scene = slicer.mrmlScene
         editing = scene.GetSingletonNode("RPTDosimetry", "vtkMRMLSegmentEditorNode")
         if editing is None:

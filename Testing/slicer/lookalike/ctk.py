@@ -103,19 +103,29 @@ class ctkPathLineEdit(qt.looks_like(QWidget)):
 
     Files, Dirs, Writable = 0x2, 0x1, 0x20
     currentPathChanged = Signal(str)
+    validInputChanged = Signal(bool)
 
     def __init__(self, parent=None):
         super().__init__(parent)
         self.filters = self.Files
+        self._valid = False
         self._edit, self._browse = qt.QLineEdit(self), qt.QToolButton(self)
         self._browse.setText("…")
         row = qt.QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self._edit, 1)
         row.addWidget(self._browse)
-        self._edit.textChanged.connect(self.currentPathChanged)
+        self._edit.textChanged.connect(self._tell)
         self.setFocusProxy(self._edit)
         self.setSizePolicy(qt.QSizePolicy.Expanding, qt.QSizePolicy.Fixed)
+
+    def _tell(self, path):
+        """An empty path is not valid, and only valid ones are told of."""
+        was, self._valid = self._valid, bool(path)
+        if path:
+            self.currentPathChanged.emit(path)
+        if was != self._valid:
+            self.validInputChanged.emit(self._valid)
 
     filters = None
     currentPath = Property(str, lambda self: self._edit.text, lambda self, path: self._edit.setText(path))

@@ -58,6 +58,7 @@ class CompareStep(Step):
         ui.maskBox.connect("activated(int)", self._on_mask)
         ui.shownBox.connect("activated(int)", lambda _n: self.panel.guard(self.show_side_by_side))
         ui.fileEdit.connect("currentPathChanged(QString)", self._on_file)
+        ui.fileEdit.connect("validInputChanged(bool)", lambda _valid: self._on_file(ui.fileEdit.currentPath))
         self._line_moved = qt.QTimer(self.widget)  # a line that is dragged tells of every pixel
         self._line_moved.setSingleShot(True)
         self._line_moved.setInterval(_AFTER_MS)

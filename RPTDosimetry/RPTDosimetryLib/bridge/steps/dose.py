@@ -70,6 +70,7 @@ class DoseStep(Step):
             slider.suffix, slider.decimals = " %", 0
         ui.csvEdit.filters = ctk.ctkPathLineEdit.Files | ctk.ctkPathLineEdit.Writable  # a file that is not there yet
         ui.csvEdit.connect("currentPathChanged(QString)", self._on_path)
+        ui.csvEdit.connect("validInputChanged(bool)", lambda _valid: self._on_path(ui.csvEdit.currentPath))
         ui.discardButton.connect("clicked(bool)", lambda _checked: self.panel.guard(self.discard_kept))
         self._form = MonteCarloForm(ui, self.panel)
 

@@ -69,6 +69,9 @@ class RegistrationStep(Step):
         ui.blendSlider.connect("valueChanged(double)", self._on_blend)
         ui.transformsEdit.filters = ctk.ctkPathLineEdit.Dirs
         ui.transformsEdit.connect("currentPathChanged(QString)", self._on_transforms)
+        ui.transformsEdit.connect(
+            "validInputChanged(bool)", lambda _valid: self._on_transforms(ui.transformsEdit.currentPath)
+        )
         for name, way in _SHIFTS.items():
             self._connect_nudge(f"shift{name}", way, (0, 0, 0))
         for name, way in _TURNS.items():

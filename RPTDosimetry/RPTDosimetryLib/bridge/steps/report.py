@@ -36,6 +36,7 @@ class ReportStep(Step):
         ui = self.ui
         ui.folderEdit.filters = ctk.ctkPathLineEdit.Dirs
         ui.folderEdit.connect("currentPathChanged(QString)", self._on_folder)
+        ui.folderEdit.connect("validInputChanged(bool)", lambda _valid: self._on_folder(ui.folderEdit.currentPath))
         ui.exportButton.connect("clicked(bool)", lambda _checked: self.panel.guard(self.run))
         ui.openButton.connect("clicked(bool)", lambda _checked: self.panel.guard(self.open_folder))
         ui.exportTable.setColumnCount(2)

@@ -60,6 +60,7 @@ class StudyStep(Step):
         ui.sideButton.connect("clicked(bool)", lambda _checked: self.panel.guard(self.show_side_by_side))
         ui.removeButton.connect("clicked(bool)", lambda _checked: self.panel.guard(self.remove_chosen))
         ui.folderEdit.connect("currentPathChanged(QString)", self._on_folder)
+        ui.folderEdit.connect("validInputChanged(bool)", lambda _valid: self._on_folder(ui.folderEdit.currentPath))
         ui.spectSelector.connect("currentNodeChanged(vtkMRMLNode*)", lambda _node: self.panel.refresh_soon())
         ui.table.connect("cellChanged(int,int)", self._on_cell)
         ui.table.connect("itemSelectionChanged()", self._on_row)

@@ -38,7 +38,7 @@ def test_a_background_job_without_a_package_says_which(tmp_path, monkeypatch, na
 
     background.prepare(tmp_path, background.Request("read_study"))
 
-    def perform(request, progress):
+    def perform(request, *_progress_and_more):
         raise ModuleNotFoundError("gone", name=name)
 
     monkeypatch.setattr(background, "perform", perform)

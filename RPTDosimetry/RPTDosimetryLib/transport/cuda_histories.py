@@ -36,7 +36,7 @@ BOOKED, LOST = 0, 1
 N_SUMS: Final = 2
 
 
-@overload(book, target="cuda", inline="always")
+@overload(book, target="cuda")
 def _book_among_many(score, part, cell, energy):  # type: ignore[no-untyped-def]
     def implementation(score, part, cell, energy):  # type: ignore[no-untyped-def]
         cuda.atomic.add(score, (part, cell), energy)

@@ -78,7 +78,7 @@ CASES: tuple[Case, ...] = (
     ),
     Case(
         "AM torso, Monte Carlo",
-        "The same by engine monte_carlo (2e7 decays, photons of half as many), once from the phantom's density and "
+        "The same by engine monte_carlo (1e7 decays, photons of half as many), once from the phantom's density and "
         "media and once from its CT numbers; the part that photons started apart. Bars are meant beyond two joint "
         "standard errors.",
         monte_carlo_rows,

@@ -21,7 +21,7 @@ from RPTDosimetryLib.validation.torso_case import SOURCE, region_mask
 DOSE_BAR: Final = 0.5
 PHOTON_BAR: Final = 1.5
 WITHOUT_BAR: Final = ("bladder_wall",)
-SETTINGS: Final = MonteCarloSettings(histories=2e7, photon_share=0.5)
+SETTINGS: Final = MonteCarloSettings(histories=1e7, photon_share=0.5)
 #: Decays whose photons EGSnrc followed: its photon part has no standard error of its own in the file, so it is ours
 #: scaled to as many.
 EGSNRC_PHOTON_DECAYS: Final = 8.78e7

@@ -224,6 +224,10 @@ def _compiled_for(capability, kind):
     score = np.zeros((3, plan.tables.scene.n_cells + 1))
     arguments = (beam.emission, Histories(1, 0, 1, 2), beam.source, plan.tables, score, np.zeros(N_SUMS))
 
+    return _ptx_of(device_function(kind, rows_needed(plan)), types.void(*map(typeof, arguments)), capability)
+
+
+def _ptx_of(function, signature, capability=(8, 0)):
     def stand_in():
         return SimpleNamespace(compute_capability=capability)
 
@@ -231,21 +235,50 @@ def _compiled_for(capability, kind):
         mock.patch("numba.cuda.compiler.get_current_device", stand_in),
         mock.patch("numba.cuda.dispatcher.get_current_device", stand_in),
     ):
-        signature = types.void(*map(typeof, arguments))
-        return cuda.compile_ptx(device_function(kind, rows_needed(plan)), signature, cc=capability)[0]
+        return cuda.compile_ptx(function, signature, cc=capability)[0]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", [ELECTRON_KIND, PHOTON_KIND])
-def test_kernels_compile_for_a_data_centre_device(kind):
+def atomic_additions(ptx):
+    return sum("add.f64" in line and ("atom" in line or "red" in line) for line in ptx.splitlines())
+
+
+def require_libnvvm():
     from numba.cuda.cudadrv import nvvm
 
     try:
         nvvm.NVVM()
     except Exception as error:
         pytest.skip(f"libNVVM of the CUDA toolkit is not here (set CUDA_HOME): {error}")
+
+
+def test_booking_is_atomic_on_a_device_also_after_it_was_compiled_for_a_core():
+    """What is inlined for one target must not be taken for the other."""
+    from numba import njit, types
+
+    from RPTDosimetryLib.transport import cuda_histories  # noqa: F401  # the device's own way of booking
+    from RPTDosimetryLib.transport.scoring import book
+
+    require_libnvvm()
+
+    @njit
+    def one_kev(score):
+        book(score, 0, 0, 1.0)
+
+    score = np.zeros((1, 1))
+    one_kev(score)
+    assert score[0, 0] == 1.0
+
+    def kernel(score):
+        one_kev(score)
+
+    assert atomic_additions(_ptx_of(kernel, types.void(types.float64[:, ::1]))) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [ELECTRON_KIND, PHOTON_KIND])
+def test_kernels_compile_for_a_data_centre_device(kind):
+    require_libnvvm()
     ptx = _compiled_for((8, 0), kind)
     assert ".target sm_80" in ptx
     assert ptx.count(".entry") == 1
-    # energies are added atomically, by every line that books
-    assert sum("add.f64" in line and ("atom" in line or "red" in line) for line in ptx.splitlines()) >= 10
+    assert atomic_additions(ptx) >= 10  # every line that books

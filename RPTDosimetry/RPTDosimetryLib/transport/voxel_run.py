@@ -115,8 +115,6 @@ class VoxelMonteCarlo:
         try:
             for count in self._rounds(tally):
                 self._add(tally, range(count), watch.look, cancelled)
-                if self._reached(tally):
-                    break
         except CancelledError as stopped:
             raise CancelledError(f"{stopped} {keeping.told()}") from stopped
         finally:
@@ -147,14 +145,12 @@ class VoxelMonteCarlo:
         tally.heading_for = min(max(count, tally.heading_for), most)
         yield tally.heading_for
         while target is not None and tally.heading_for < most:
-            count = tally.heading_for
-            needed = count * (error_reached(self.dose(tally), target) / target.relative_error) ** 2 * ROUND_MARGIN
+            error, count = error_reached(self.dose(tally), target), tally.heading_for
+            if error <= target.relative_error:
+                return
+            needed = count * (error / target.relative_error) ** 2 * ROUND_MARGIN
             tally.heading_for = int(min(max(math.ceil(min(needed, ROUND_GROWTH * count)), count + 1), most))
             yield tally.heading_for
-
-    def _reached(self, tally: VoxelTally) -> bool:
-        target = self._settings.target
-        return target is not None and error_reached(self.dose(tally), target) <= target.relative_error
 
     def _add(self, tally: VoxelTally, batches: Iterable[int], look: Callable[[], None], cancelled: Cancelled) -> None:
         """Do the batches that the tally lacks, on all cores or the device, looking at them meanwhile."""

@@ -75,7 +75,8 @@ class VoxelMonteCarlo:
     ) -> None:
         self._decaying = nuclide(source) if isinstance(source, str) else source
         self._case, self._settings = case, settings
-        self._regions = {name: _cells(name, mask, case) for name, mask in (regions or {}).items()}
+        matter = case.mass_kg > 0
+        self._regions = {name: _cells(name, mask, matter) for name, mask in (regions or {}).items()}
         for name in settings.target.regions if settings.target else ():
             if name not in self._regions:
                 raise TransportError(f"The error of {name!r} cannot be aimed at: there is no such region.")
@@ -212,11 +213,11 @@ def _tables(case: VoxelCase, settings: VoxelRunSettings) -> Tables:
     return Tables(electrons, photons, scattering_table(), voxel_scene(case, photons))
 
 
-def _cells(name: str, mask: NDArray[np.bool_], case: VoxelCase) -> NDArray[np.int64]:
+def _cells(name: str, mask: NDArray[np.bool_], matter: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Flat indices of a region's voxels that hold matter."""
-    if mask.shape != case.scored_shape:
-        raise TransportError(f"The region {name!r} has {mask.shape} voxels, the dose map {case.scored_shape}.")
-    cells = np.flatnonzero(mask.ravel() & (case.mass_kg.ravel() > 0))
+    if mask.shape != matter.shape:
+        raise TransportError(f"The region {name!r} has {mask.shape} voxels, the dose map {matter.shape}.")
+    cells = np.flatnonzero(mask & matter)
     if cells.size == 0:
         raise TransportError(f"The region {name!r} has no voxel with matter: it has no mean dose.")
     return cells.astype(np.int64)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 from functools import cache
@@ -91,14 +90,12 @@ def missing(case: Case, known: list[str]) -> list[str]:
 @cache
 def no_cuda() -> str:
     """Why no GPU can be used; empty where one can. Asked once: a device does not come while the program runs."""
-    for name in ("cuda_device", "cuda_batch"):
-        try:
-            answer = importlib.import_module(f"RPTDosimetryLib.transport.{name}").cuda_is_there()
-        except (ImportError, AttributeError):
-            continue
-        usable = bool(getattr(answer, "usable", answer))
-        return "" if usable else str(getattr(answer, "text", "")) or _("There is no device that can be used.")
-    return _("This version of the library has no transport for a GPU.")
+    try:
+        from RPTDosimetryLib.transport.cuda_device import cuda_is_there
+    except ImportError as error:  # numba, which Slicer does not bring along
+        return _("The Python package {name} is not installed.").format(name=error.name)
+    answer = cuda_is_there()
+    return "" if answer.usable else answer.text
 
 
 def estimate(case: Case) -> str:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from RPTDosimetryLib.errors import GridMismatchError
 from RPTDosimetryLib.units import ML_PER_MM3
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk
 
 Vector3 = tuple[float, float, float]
 IDENTITY: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
@@ -99,6 +101,8 @@ def require_same_grid(first: Grid, second: Grid, what: str) -> None:
 
 def sitk_image(voxels: NDArray[Any], grid: Grid) -> sitk.Image:
     """The same voxels as a SimpleITK image."""
+    import SimpleITK as sitk
+
     image = sitk.GetImageFromArray(voxels.astype(np.uint8) if voxels.dtype == bool else voxels)
     image.SetSpacing(grid.spacing_mm)
     image.SetOrigin(grid.origin_mm)
@@ -123,6 +127,8 @@ def resample(
 
     moving_from_fixed maps points of ``onto`` into the image (SimpleITK's convention). Outside the image: fill.
     """
+    import SimpleITK as sitk
+
     interpolator = {"linear": sitk.sitkLinear, "nearest": sitk.sitkNearestNeighbor}[how]
     reference = sitk.Image([int(n) for n in onto.shape_zyx[::-1]], sitk.sitkUInt8)
     reference.SetSpacing(onto.spacing_mm)

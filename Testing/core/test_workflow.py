@@ -309,7 +309,11 @@ def test_the_motion_between_visits_is_found_again(department):
 
 def test_the_results_folder_is_complete_and_its_rt_dose_is_the_dose_map(department):
     folder = department.first.folder
-    assert set(department.first.record["outputs_sha256"]) == {p.name for p in folder.iterdir()} - {"provenance.json"}
+    assert set(department.first.record["outputs_sha256"]) == {p.name for p in folder.iterdir()} - {
+        "provenance.json",
+        "report.html",
+        "report.pdf",
+    }
     dose, rt = department.first.dose, read_dose(folder / "dose_rtdose.dcm")
     assert dose.grid.same_as(SPECT)
     assert rt.grid.same_as(dose.grid)

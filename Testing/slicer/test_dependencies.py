@@ -56,6 +56,7 @@ def test_the_panel_opens_without_the_packages_that_slicer_lacks(scene):
     program = (
         "import sys\n"
         "for name in ('pydantic', 'numba', 'skimage', 'highdicom', 'matplotlib'): sys.modules[name] = None\n"
+        "for name in ('jinja2', 'reportlab'): sys.modules[name] = None\n"
         f"sys.path.insert(0, {str(lookalike)!r})\n"
         "import application; application.start()\n"
         "import RPTDosimetry; RPTDosimetry.RPTDosimetryWidget().enter()\n"

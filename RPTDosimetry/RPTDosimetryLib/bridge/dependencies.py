@@ -16,6 +16,8 @@ NEEDED = (
     ("skimage", "scikit-image>=0.24", 75),
     ("matplotlib", "matplotlib>=3.9", 35),
     ("highdicom", "highdicom>=0.27", 10),
+    ("jinja2", "jinja2>=3.1", 2),
+    ("reportlab", "reportlab>=4.2", 10),
 )
 
 

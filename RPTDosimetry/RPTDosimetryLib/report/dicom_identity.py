@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
@@ -29,19 +30,50 @@ OPTIONAL: Final = (
     *("IssuerOfPatientID", "PatientAge", "PatientSize", "PatientWeight", "PatientIdentityRemoved"),
     *("DeidentificationMethod", "StudyDescription", "TimezoneOffsetFromUTC"),
 )
+#: Most characters (PS3.5 table 6.2-1); PN counts each component group.
+_MOST: Final = {"PN": 64, "LO": 64, "SH": 16}
 
 
 @dataclass(frozen=True)
 class DicomIdentity:
     """attributes: a dataset of patient, study and frame of reference, in UTF-8.
 
-    images: (SOP class, instance) of every file of the series that they are taken from. warnings: what the images lack
-    and what was generated in its place.
+    images: (SOP class, instance) of every file of the series that they are taken from; series_instance_uid and modality
+    are that series'. missing: keywords that the images leave empty. warnings: what the images lack and what was
+    generated in its place.
     """
 
     attributes: Any
     images: tuple[tuple[str, str], ...] = ()
     warnings: tuple[str, ...] = ()
+    series_instance_uid: str = ""
+    modality: str = ""
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Attributes of the patient and the study that the images do not state."""
+        return tuple(keyword for keyword in REQUIRED if not str(self.attributes.get(keyword, "")))
+
+    def record(self) -> dict[str, Any]:
+        """JSON-ready; identity_of_record reads it."""
+        return {
+            "attributes": {element.keyword: _text(self.attributes, element.keyword) for element in self.attributes},
+            "missing": self.missing,
+            "modality": self.modality,
+            "series_instance_uid": self.series_instance_uid,
+            "images": self.images,
+        }
+
+
+def identity_of_record(told: Mapping[str, Any]) -> DicomIdentity:
+    """The identity that a run's record holds under "patient"."""
+    attributes = Dataset()
+    with warnings.catch_warnings():  # as the images had them
+        warnings.simplefilter("ignore")
+        for keyword, text in told["attributes"].items():
+            setattr(attributes, keyword, text)
+    images = tuple((str(sop_class), str(instance)) for sop_class, instance in told["images"])
+    return DicomIdentity(attributes, images, (), str(told["series_instance_uid"]), str(told["modality"]))
 
 
 def identity_of_study(study: Study, reference: TimePoint) -> DicomIdentity:
@@ -82,16 +114,14 @@ def identity_like(path: Path) -> DicomIdentity:
 
 
 def _identity(headers: Sequence[Any], content: Iterable[str] = ()) -> DicomIdentity:
-    header, said = headers[0], []
+    header = headers[0]
+    said: list[str] = []
     attributes = Dataset()
     attributes.SpecificCharacterSet = "ISO_IR 192"
     with warnings.catch_warnings():  # values that DICOM does not allow are copied as the images have them
         warnings.simplefilter("ignore")
-        for keyword in REQUIRED:
-            setattr(attributes, keyword, _text(header, keyword))
-        for keyword in OPTIONAL:
-            if _text(header, keyword):
-                setattr(attributes, keyword, _text(header, keyword))
+        for keyword in (*REQUIRED, *(k for k in OPTIONAL if _text(header, k))):
+            setattr(attributes, keyword, _fitted(header, keyword, said))
     sources = [str(header.get("PatientID", "")), str(header.get("SOPInstanceUID", "")), *content]
     for keyword, what in (("StudyInstanceUID", "study"), ("FrameOfReferenceUID", "frame of reference")):
         known = _text(header, keyword)
@@ -102,7 +132,29 @@ def _identity(headers: Sequence[Any], content: Iterable[str] = ()) -> DicomIdent
         h for h in headers if "SOPInstanceUID" in h and h.get("SeriesInstanceUID") == header.get("SeriesInstanceUID")
     ]
     images = tuple((str(h.SOPClassUID), str(h.SOPInstanceUID)) for h in series)
-    return DicomIdentity(attributes, images, tuple(said))
+    one = series[0] if series else Dataset()
+    return DicomIdentity(
+        attributes,
+        images,
+        tuple(said),
+        _text(one, "SeriesInstanceUID"),
+        str(one.get("Modality", "OT") if series else ""),
+    )
+
+
+def _fitted(header: Any, keyword: str, said: list[str]) -> str:
+    """The value cut to what DICOM allows: 64 characters of a name's component group, or of an ID; and the cut told."""
+    told = _text(header, keyword)
+    most = _MOST.get(dictionary_VR(keyword))
+    if most is None:
+        return told
+    parts = told.split("=") if keyword == "PatientName" else [told]
+    cut = "=".join(part[:most] for part in parts)
+    if cut != told:
+        said.append(
+            f"{keyword} has more than the {most} characters that DICOM allows: written files hold the first {most}."
+        )
+    return cut
 
 
 def _text(header: Any, keyword: str) -> str:

@@ -21,7 +21,9 @@ import numpy as np
 from RPTDosimetryLib import __version__
 
 DISCLAIMER = "Research software, not a medical device: not for clinical decisions without independent verification."
-PACKAGES = ("numpy", "scipy", "numba", "SimpleITK", "pydicom", "matplotlib", "pydantic")
+#: Of provenance.json: a change that a reader must know counts it up.
+RECORD_FORMAT = 2
+PACKAGES = ("numpy", "scipy", "numba", "SimpleITK", "pydicom", "highdicom", "matplotlib", "pydantic", "reportlab")
 LIBRARY = Path(__file__).parents[1]
 
 
@@ -61,7 +63,10 @@ def versions() -> dict[str, str]:
         "processors": str(os.cpu_count()),
     }
     for package in PACKAGES:
-        found[package] = metadata.version(package)
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:  # a part of the program that this run did not need
+            found[package] = "not installed"
     return found | {"source": _source_sha256()}
 
 
@@ -88,6 +93,7 @@ def provenance_record(
     origin = origin or Origin()
     chosen = as_json(settings)
     return {
+        "record_format": RECORD_FORMAT,
         "disclaimer": DISCLAIMER,
         "written": origin.written.isoformat(timespec="seconds"),
         "study": None if origin.study is None else str(origin.study),

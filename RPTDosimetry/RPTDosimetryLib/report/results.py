@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +15,37 @@ from RPTDosimetryLib.evaluation.dvh import Dvh, dvh
 from RPTDosimetryLib.evaluation.organ_table import OrganDose
 from RPTDosimetryLib.files import write_csv
 from RPTDosimetryLib.records import Image, Progress, RegisteredStudy
+from RPTDosimetryLib.report.acquisition import acquisition_of
 from RPTDosimetryLib.report.dicom_identity import identity_of_study
+from RPTDosimetryLib.report.documents import REPORT_HTML, REPORT_PDF, write_documents
 from RPTDosimetryLib.report.figures import activity_backdrop, ct_backdrop, save_curves, save_dose_overlay, save_dvh
-from RPTDosimetryLib.report.notice import noticed_rows
+from RPTDosimetryLib.report.notice import notice, noticed_rows
 from RPTDosimetryLib.report.outcome import Outcome
 from RPTDosimetryLib.report.provenance import Origin, json_text, provenance_record, sha256_of, sha256_of_files
 from RPTDosimetryLib.report.registration_figures import save_alignment_figure
 from RPTDosimetryLib.report.registration_folder import write_transforms
 from RPTDosimetryLib.report.rtdose import write_rtdose
+from RPTDosimetryLib.report.run_record import PROVENANCE, RunRecord
 from RPTDosimetryLib.report.tables import write_organ_table, write_rows
+from RPTDosimetryLib.report.voi_layers import LAYERS, write_layers
 from RPTDosimetryLib.study.image_files import write_image
 from RPTDosimetryLib.tia.side_by_side import side_by_side_rows
 from RPTDosimetryLib.vois.review import mask_sha256
 
 DOSE, DOSE_ERROR = "dose_gy.nrrd", "dose_standard_error_gy.nrrd"
 TIA, DENSITY, VOIS = "tia_bq_s.nrrd", "density_g_per_cm3.nrrd", "vois.nrrd"
-TABLE, HISTOGRAMS, PROVENANCE = "organ_doses.csv", "dvh.csv", "provenance.json"
+TABLE, HISTOGRAMS = "organ_doses.csv", "dvh.csv"
 FEWER_SCANS, RT_DOSE = "tia_with_fewer_scans.csv", "dose_rtdose.dcm"
 OVERLAY, DVH_FIGURE, CURVES = "dose_overlay.png", "dvh.png", "curves.png"
+
+
+@dataclass(frozen=True)
+class Answerable:
+    """Who answers for a report and what they say; figures and gamma of a comparison, empty without one."""
+
+    reviewer: str = ""
+    comment: str = ""
+    comparison: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -77,11 +90,17 @@ class RunResults:
 
 
 def write_results(
-    outcome: Outcome, folder: Path, origin: Origin, inputs: Mapping[str, str], progress: Progress
+    outcome: Outcome,
+    folder: Path,
+    origin: Origin,
+    inputs: Mapping[str, str],
+    progress: Progress,
+    answerable: Answerable | None = None,
 ) -> tuple[str, ...]:
     """Write every file into ``folder`` and return all warnings of the run, those of writing last.
 
-    inputs: SHA-256 of the study's files by their name in the study folder.
+    inputs: SHA-256 of the study's files by their name in the study folder. The record lists the SHA-256 of every file
+    but the report, which is written from the record itself and can be written again.
     """
     started = time.monotonic()
     dose, backdrop, density = outcome.dose, _backdrop(outcome), outcome.patient.source
@@ -100,12 +119,16 @@ def write_results(
         "Drawing curves": lambda: save_curves(outcome.curves, folder / CURVES, "Time-activity curves"),
     }
     for number, (text, step) in enumerate(steps.items()):
-        progress(number / len(steps), text)
+        progress(0.9 * number / len(steps), text)
         step()
     written = sha256_of_files([f for f in folder.iterdir() if f.is_file()], folder)
     stated = {**_steps(outcome), "writing_s": round(time.monotonic() - started, 2)}
     record = provenance_record(inputs, outcome.settings, stated, written, warnings, origin)
-    (folder / PROVENANCE).write_text(json_text(record) + "\n", encoding="utf-8")
+    record |= {"patient": identity.record(), "report": {**vars(answerable or Answerable()), "notice": notice()}}
+    text = json_text(record) + "\n"
+    (folder / PROVENANCE).write_text(text, encoding="utf-8")
+    progress(0.9, "Writing the report")
+    write_documents(RunRecord(json.loads(text), folder), folder)
     return warnings
 
 
@@ -133,6 +156,7 @@ def _described() -> dict[str, str]:
         TIA: "Time-integrated activity",
         DENSITY: "Density used",
         VOIS: "Volumes of interest",
+        LAYERS: "The same, overlaps kept",
         RT_DOSE: "Absorbed dose, DICOM RT Dose",
         TABLE: "Organ table",
         FEWER_SCANS: "Ã with fewer scans",
@@ -140,6 +164,8 @@ def _described() -> dict[str, str]:
         OVERLAY: "Figure: dose over anatomy",
         DVH_FIGURE: "Figure: DVH",
         CURVES: "Figure: curves",
+        REPORT_HTML: "Report to read",
+        REPORT_PDF: "Report to print and file",
         PROVENANCE: "Provenance",
     }
 
@@ -159,6 +185,7 @@ def _write_maps(outcome: Outcome, folder: Path) -> None:
     for number, voi in reversed(list(enumerate(outcome.vois, start=1))):
         labels[voi.mask] = number  # the first VOI in the table wins where two overlap
     write_image(Image(labels, outcome.dose.image.grid, "1"), folder / VOIS)
+    write_layers(outcome.vois, folder / LAYERS)
 
 
 def _draw_registration(registered: RegisteredStudy, folder: Path) -> None:
@@ -194,10 +221,13 @@ def _steps(outcome: Outcome) -> dict[str, Any]:
         "time_points": [
             {
                 "time_s": p.time_s,
+                "acquired": p.acquired,
+                "duration_s": p.duration_s,
                 "unit": p.spect.unit,
                 "decay_correction": p.decay_correction,
                 "calibration": p.calibration,
                 "grid": str(p.spect.grid),
+                "acquisition": acquisition_of(p),
             }
             for p in registered.study.time_points
         ],
@@ -231,6 +261,11 @@ def _steps(outcome: Outcome) -> dict[str, Any]:
                     "tia_interval_bq_s": fit.tia_interval_bq_s,
                     "parameters": fit.parameters,
                     "extrapolated_fraction": fit.extrapolated_fraction,
+                    "aicc": fit.aicc,
+                    "alternatives": [
+                        {name: getattr(other, name) for name in ("model", "tia_bq_s", "extrapolated_fraction", "aicc")}
+                        for other in fit.alternatives
+                    ],
                 }
                 for name, (curve, fit) in outcome.curves.items()
             },

@@ -19,6 +19,7 @@ TIMES_H = (4.0, 24.0, 72.0, 120.0)
 T_EFF_H = 60.0
 BODY_BQ_PER_ML, ORGAN_BQ_PER_ML = 2e4, 1e6
 LIMITS_MM = (45.0, 16.0)
+WRITTEN_FROM_THE_RECORD = {"provenance.json", "report.html", "report.pdf"}
 
 
 def distance_mm():
@@ -79,7 +80,7 @@ def test_run_writes_every_result_and_they_agree_with_hand_figures(small_study, r
     assert names == {
         *("dose_gy.nrrd", "tia_bq_s.nrrd", "density_g_per_cm3.nrrd", "vois.nrrd", "organ_doses.csv", "dvh.csv"),
         *("dose_overlay.png", "dvh.png", "curves.png", "provenance.json"),
-        *("dose_rtdose.dcm", "tia_with_fewer_scans.csv"),
+        *("dose_rtdose.dcm", "tia_with_fewer_scans.csv", "voi_layers.nrrd", "report.html", "report.pdf"),
         *(
             f"{what}_{n}.{ending}"
             for n in (2, 3, 4)
@@ -107,7 +108,7 @@ def test_provenance_hashes_inputs_and_outputs(small_study, rptdosimetry, tmp_pat
     assert set(record["inputs_sha256"]) >= {f"spect{n}.nrrd" for n in (1, 2, 3, 4)} | {"ct.nrrd", "organs.nrrd"}
     for name, digest in record["inputs_sha256"].items():
         assert sha256_of(small_study.folder / name) == digest
-    assert set(record["outputs_sha256"]) == {p.name for p in out.iterdir()} - {"provenance.json"}
+    assert set(record["outputs_sha256"]) == {p.name for p in out.iterdir()} - WRITTEN_FROM_THE_RECORD
     assert all(sha256_of(out / name) == digest for name, digest in record["outputs_sha256"].items())
     assert record["settings"]["registration"]["method"] == "none"
     assert "Lu-177" in record["steps"]["dose"]["method"]

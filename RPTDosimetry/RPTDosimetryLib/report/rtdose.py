@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -12,17 +11,15 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.uid import generate_uid
 
-from RPTDosimetryLib import __version__
 from RPTDosimetryLib.errors import ReportError
 from RPTDosimetryLib.grid import Grid
 from RPTDosimetryLib.records import DoseMap
 from RPTDosimetryLib.report.dicom_identity import DicomIdentity
+from RPTDosimetryLib.report.dicom_object import set_dates, set_uids, start_object
 from RPTDosimetryLib.report.provenance import DISCLAIMER
-from RPTDosimetryLib.study.dicom_values import time_zone
 from RPTDosimetryLib.study.rtdose import RTDOSE
-from RPTDosimetryLib.virtual_patient.dicom_identity import clock, decimal, save
+from RPTDosimetryLib.virtual_patient.dicom_identity import decimal, save
 from RPTDosimetryLib.virtual_patient.dicom_planes import orientation, slice_position, stacking
 
 Bits = Literal[16, 32]
@@ -78,15 +75,14 @@ def write_rtdose(
     scaling, stored = _stored(voxels, options.bits)
     ds = Dataset()
     ds.update(identity.attributes)
-    ds.SOPClassUID, ds.Modality = RTDOSE, "RTDOSE"
-    ds.SeriesNumber, ds.OperatorsName, ds.InstanceNumber = 1, "", 1
-    ds.Manufacturer, ds.ManufacturerModelName, ds.SoftwareVersions = "SlicerRPTDosimetry", "RPTDosimetry", __version__
-    _set_dates(ds, options.created, path)
+    start_object(ds, RTDOSE, "RTDOSE", 1)
+    ds.OperatorsName = ""
+    set_dates(ds, options.created, ("InstanceCreation", "Series", "Content"))
     _set_pixels(ds, grid, options.bits)
     _set_dose(ds, dose, options.heterogeneity)
     ds.DoseGridScaling = decimal(scaling)
     ds.PlanOverviewSequence = [_plan_overview(identity.images)]
-    _set_uids(ds, stored.tobytes())
+    set_uids(ds, stored.tobytes())
     ds.PixelData = stored.tobytes()
     ds["PixelData"].VR = "OW"
     save(ds, path)
@@ -122,16 +118,6 @@ def _stored(voxels: NDArray[Any], bits: int) -> tuple[float, NDArray[Any]]:
     most = 2**bits - 1
     scaling = float(str(decimal(float(voxels.max()) / most))) or 1.0
     return scaling, np.minimum(np.rint(voxels.astype(np.float64) / scaling), most).astype(f"<u{bits // 8}")
-
-
-def _set_dates(ds: Dataset, created: datetime | None, path: Path) -> None:
-    if created is None:
-        return
-    zone = time_zone(ds, path)
-    moment = created if zone is None or created.tzinfo is None else created.astimezone(zone)
-    for name in ("InstanceCreation", "Series", "Content"):
-        setattr(ds, f"{name}Date", f"{moment:%Y%m%d}")
-        setattr(ds, f"{name}Time", clock(moment))
 
 
 def _set_pixels(ds: Dataset, grid: Grid, bits: int) -> None:
@@ -177,11 +163,3 @@ def _plan_overview(images: Sequence[tuple[str, str]]) -> Dataset:
     if referenced:
         overview.ReferencedImageSequence = referenced
     return overview
-
-
-def _set_uids(ds: Dataset, pixels: bytes) -> None:
-    """Series and instance UID from everything else in the file: the same dose of the same study has the same UIDs."""
-    digest = hashlib.sha256(pixels)
-    digest.update(ds.to_json(suppress_invalid_tags=True).encode())
-    ds.SeriesInstanceUID = generate_uid(entropy_srcs=[digest.hexdigest(), "series"])
-    ds.SOPInstanceUID = generate_uid(entropy_srcs=[digest.hexdigest(), "instance"])

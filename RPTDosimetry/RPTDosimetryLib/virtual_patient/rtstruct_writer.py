@@ -1,8 +1,8 @@
-"""A label map written as an RTSTRUCT: closed planar contours, slice by slice."""
+"""Masks as an RTSTRUCT, closed planar contours slice by slice: a label map's, or those of a caller's object."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,18 +50,33 @@ def write_rtstruct(
     ds.FrameOfReferenceUID, ds.PositionReferenceIndicator = visit.frame_of_reference_uid(patient), ""
     ds.StructureSetDate, ds.StructureSetTime = ds.StudyDate, ds.StudyTime
     del ds.ContentDate, ds.ContentTime
+    add_structures(
+        ds, ((name, labels.voxels == label) for label, name in sorted(names.items())), labels.grid, referenced
+    )
+    save(ds, path)
+    return path
+
+
+def add_structures(
+    ds: Dataset,
+    masks: Iterable[tuple[str, NDArray[np.bool_]]],
+    grid: Grid,
+    referenced: ReferencedSeries | None,
+) -> None:
+    """The contours of named masks on one grid, put into a structure set whose frame of reference is known.
+
+    Raises VoiError for a mask without a voxel.
+    """
     ds.ApprovalStatus = "UNAPPROVED"
     ds.ReferencedFrameOfReferenceSequence = [_frame(ds, referenced)]
     ds.StructureSetROISequence, ds.ROIContourSequence, ds.RTROIObservationsSequence = [], [], []
-    for number, (label, name) in enumerate(sorted(names.items()), start=1):
-        polygons = label_outlines(labels.voxels == label, labels.grid)
+    for number, (name, mask) in enumerate(masks, start=1):
+        polygons = label_outlines(mask, grid)
         if not polygons:
-            raise VoiError(f"Label {label} ({name}) has no voxel: nothing to draw in {path.name}. Leave it out.")
+            raise VoiError(f"{name} has no voxel: there is nothing to draw. Leave it out.")
         ds.StructureSetROISequence.append(_roi(number, name, str(ds.FrameOfReferenceUID)))
         ds.ROIContourSequence.append(_contours(number, polygons))
         ds.RTROIObservationsSequence.append(_observation(number))
-    save(ds, path)
-    return path
 
 
 def label_outlines(mask: NDArray[np.bool_], grid: Grid) -> list[NDArray[np.float64]]:

@@ -1,4 +1,4 @@
-"""Masks written as a DICOM segmentation object (SEG) on the images of a virtual patient."""
+"""Masks as a DICOM segmentation object (SEG): on the images of a virtual patient, or named by a caller."""
 
 from __future__ import annotations
 
@@ -36,6 +36,15 @@ class SegOptions:
     keep_empty_frames: bool = False
 
 
+@dataclass(frozen=True)
+class SegNaming:
+    """How the object is called, and which program made it."""
+
+    series_instance_uid: str
+    sop_instance_uid: str
+    model: str = "virtual patient"
+
+
 def write_seg(
     segments: Sequence[Segment],
     path: Path,
@@ -48,35 +57,49 @@ def write_seg(
 
     Raises VoiError without a segment, GridMismatchError for segments on different grids.
     """
+    naming = SegNaming(
+        uid(patient, "SEG series", visit.number, path.name), uid(patient, "SEG", visit.number, path.name)
+    )
+    sources = [pydicom.dcmread(image, stop_before_pixels=True) for image in images]
+    seg = segmentation(segments, sources, naming, options)
+    with whole_file(path) as temporary:
+        seg.save_as(temporary)
+    return path
+
+
+def segmentation(
+    segments: Sequence[Segment], sources: Sequence[Any], naming: SegNaming, options: SegOptions | None = None
+) -> Any:
+    """The object (highdicom.seg.Segmentation), with the identity of ``sources`` (datasets of one image series).
+
+    Raises VoiError without a segment, GridMismatchError for segments on different grids.
+    """
     from highdicom import Volume
     from highdicom.seg import Segmentation
 
     chosen = options or SegOptions()
     if not segments:
-        raise VoiError(f"No segment to write in {path.name}.")
+        raise VoiError("No segment to write: a segmentation needs at least one volume.")
     for segment in segments[1:]:
         require_same_grid(segments[0].grid, segment.grid, f"Segments {segments[0].name} and {segment.name}")
     volume = Volume(
         _array(segments, chosen), _affine(segments[0].grid), "PATIENT", channels=_channels(segments, chosen)
     )
-    seg = Segmentation(
-        source_images=[pydicom.dcmread(image, stop_before_pixels=True) for image in images],
+    return Segmentation(
+        source_images=sources,
         pixel_array=volume,
         segmentation_type=chosen.kind,
         segment_descriptions=[_description(n, segment) for n, segment in enumerate(segments, start=1)],
-        series_instance_uid=uid(patient, "SEG series", visit.number, path.name),
+        series_instance_uid=naming.series_instance_uid,
         series_number=10,
-        sop_instance_uid=uid(patient, "SEG", visit.number, path.name),
+        sop_instance_uid=naming.sop_instance_uid,
         instance_number=1,
         manufacturer="SlicerRPTDosimetry",
-        manufacturer_model_name="virtual patient",
+        manufacturer_model_name=naming.model,
         software_versions=__version__,
         device_serial_number="1",
         omit_empty_frames=not chosen.keep_empty_frames,
     )
-    with whole_file(path) as temporary:
-        seg.save_as(temporary)
-    return path
 
 
 def _array(segments: Sequence[Segment], options: SegOptions) -> NDArray[Any]:

@@ -15,12 +15,16 @@ from pydantic import TypeAdapter, ValidationError
 from RPTDosimetryLib.calibration.settings import CalibrationSettings
 from RPTDosimetryLib.dose.engine import DoseSettings, engine_names
 from RPTDosimetryLib.errors import ConfigurationError
+from RPTDosimetryLib.radiobiology.cycles import CyclesSettings
+from RPTDosimetryLib.radiobiology.protection import ProtectionSettings
+from RPTDosimetryLib.radiobiology.tissues import RadiobiologySettings
 from RPTDosimetryLib.registration.beds import BedSettings
 from RPTDosimetryLib.registration.patient_map import DensitySettings
 from RPTDosimetryLib.registration.settings import RegistrationSettings
 from RPTDosimetryLib.study.given import StudyGiven
 from RPTDosimetryLib.tia.registry import model_names
 from RPTDosimetryLib.tia.settings import TiaSettings
+from RPTDosimetryLib.uncertainty.settings import UncertaintySettings
 from RPTDosimetryLib.vois.delineate import VoiSettings
 
 
@@ -36,6 +40,10 @@ class RunSettings:
     vois: VoiSettings = field(default_factory=VoiSettings)
     tia: TiaSettings = field(default_factory=TiaSettings)
     dose: DoseSettings = field(default_factory=DoseSettings)
+    radiobiology: RadiobiologySettings = field(default_factory=RadiobiologySettings)
+    cycles: CyclesSettings = field(default_factory=CyclesSettings)
+    uncertainty: UncertaintySettings = field(default_factory=UncertaintySettings)
+    protection: ProtectionSettings = field(default_factory=ProtectionSettings)
 
 
 def default_toml() -> str:

@@ -63,3 +63,7 @@ class ReplayError(DosimetryError):
 
 class CancelledError(DosimetryError):
     """The user asked to stop; nothing half-written is left behind."""
+
+
+class RadiobiologyError(DosimetryError):
+    """A dose cannot be weighted biologically, added over cycles or held against a limit."""

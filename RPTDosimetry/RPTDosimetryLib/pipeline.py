@@ -33,6 +33,7 @@ from RPTDosimetryLib.registration.beds import BedSettings, bed_groups, join_beds
 from RPTDosimetryLib.registration.field_of_view import Truncation, truncation
 from RPTDosimetryLib.registration.patient_map import patient_map_of
 from RPTDosimetryLib.registration.register import register
+from RPTDosimetryLib.report.assessment import assessed, choices_of
 from RPTDosimetryLib.report.outcome import Outcome
 from RPTDosimetryLib.report.provenance import Origin, sha256_of_files
 from RPTDosimetryLib.report.results import RunResults, outputs_of, remove_outdated, write_results
@@ -90,7 +91,7 @@ def quantified_study(
 
 
 def compute(folder: Path, settings: RunSettings, progress: Progress = silent, cancelled: Cancelled = never) -> Outcome:
-    """Read, calibrate, register, delineate, integrate and compute the dose of one study. Nothing is written."""
+    """Read, calibrate, register, delineate, integrate, compute and assess the dose of one study; nothing is written."""
     quantified = quantify(folder, settings, part_of(progress, 0.0, 0.15), cancelled)
     study, name = quantified.study, quantified.nuclide
     checks = require_consistent_activity(study, quantified.lambda_phys_per_s)
@@ -112,7 +113,8 @@ def compute(folder: Path, settings: RunSettings, progress: Progress = silent, ca
     cut, nothing = quantified.cut, reviews_of_nothing(vois, settings.vois.reviews)
     said = (*checks, *cut.warnings, *cut.notes, *nothing)
     used = replace(settings, calibration=quantified.calibration)
-    return Outcome(registered, patient, vois, pairs, tia, dose, tuple(rows), said, quantified.totals, compared, used)
+    parts = (registered, patient, vois, pairs, tia, dose, tuple(rows), said, quantified.totals, compared, used)
+    return assessed(Outcome(*parts), choices_of(used))
 
 
 def run(

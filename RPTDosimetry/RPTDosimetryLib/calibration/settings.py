@@ -51,7 +51,8 @@ class CalibrationSettings:
     """How counts become Bq/mL.
 
     camera: a name in the library, whose factor, dead time and spheres count where none are given here.
-    factor_cps_per_bq: counts per second of the whole reconstructed image per Bq; factor_source: where it comes from.
+    factor_cps_per_bq: counts per second of the whole reconstructed image per Bq; factor_source: where it comes from;
+    factor_relative_se: its 1 σ as a fraction, where known.
     dead_time_s: paralyzable τ of one detector head; dead_time_acts_on: the rate that τ and observed_cps mean.
     decay_during_scan: "counts" brings counts from the mean over the acquisition to its start, "all" does so with images
     already in Bq/mL whose decay correction is NONE, "off" with neither. recovery: show VOI means also corrected, where
@@ -64,6 +65,7 @@ class CalibrationSettings:
     camera: str | None = None
     factor_cps_per_bq: float | None = None
     factor_source: str = ""
+    factor_relative_se: float | None = None
     dead_time_s: float | None = None
     dead_time_acts_on: DeadTimeRate | None = None
     decay_during_scan: Literal["counts", "all", "off"] = "counts"
@@ -74,6 +76,10 @@ class CalibrationSettings:
 
     def __post_init__(self) -> None:
         _require_positive(self.factor_cps_per_bq, "calibration.factor_cps_per_bq")
+        if self.factor_relative_se is not None and not 0 <= self.factor_relative_se < 1:
+            raise ConfigurationError(
+                f"calibration.factor_relative_se = {self.factor_relative_se}: a fraction is needed, 0.05 for 5 %."
+            )
         if self.dead_time_s is not None and not 0 <= self.dead_time_s < 1:
             raise ConfigurationError(
                 f"calibration.dead_time_s = {self.dead_time_s}: seconds are wanted, usually some 1e-6; 0 for none."
@@ -129,12 +135,14 @@ def with_camera(settings: CalibrationSettings, nuclide: str | None) -> Calibrati
     own_factor = settings.factor_cps_per_bq is not None
     own_dead_time = settings.dead_time_s is not None
     own_spheres = bool(settings.recovery_volumes_ml)
+    own_se = own_factor or settings.factor_relative_se is not None
     source = settings.factor_source or f"given in place of {known.factor_cps_per_bq:g} of {told}"
     return replace(
         settings,
         camera=None,
         factor_cps_per_bq=settings.factor_cps_per_bq if own_factor else known.factor_cps_per_bq,
         factor_source=source if own_factor else told,
+        factor_relative_se=settings.factor_relative_se if own_se else known.factor_relative_se,
         dead_time_s=settings.dead_time_s if own_dead_time else known.dead_time_s,
         dead_time_acts_on=settings.dead_time_acts_on if own_dead_time else known.dead_time_acts_on,
         recovery_volumes_ml=settings.recovery_volumes_ml if own_spheres else known.recovery_volumes_ml,

@@ -9,7 +9,18 @@ from typing import Annotated
 import typer
 
 from RPTDosimetryLib import __version__
-from RPTDosimetryLib.cli import calibrate, dose_rate, evaluate, exchange, lesion, register, report, segment, steps
+from RPTDosimetryLib.cli import (
+    calibrate,
+    dose_rate,
+    evaluate,
+    exchange,
+    lesion,
+    radiobiology,
+    register,
+    report,
+    segment,
+    steps,
+)
 from RPTDosimetryLib.cli import monte_carlo_options as mc
 from RPTDosimetryLib.cli.terminal import Json, one_clear_error, print_json, print_warnings, shown_progress
 from RPTDosimetryLib.dose.engine import engine_names
@@ -62,6 +73,7 @@ def run(
     """From a folder of SPECT/CT files to dose map, organ table, DVH, figures and provenance."""
     from RPTDosimetryLib.configuration import read_settings, require_names
     from RPTDosimetryLib.pipeline import run as run_pipeline
+    from RPTDosimetryLib.report.assessment_tables import assessment_text
     from RPTDosimetryLib.report.tables import organ_table_text
 
     settings = read_settings(config)
@@ -81,6 +93,7 @@ def run(
         print_json(results.answer())
         return
     print(organ_table_text(results.organ_doses))
+    print(assessment_text(results.outcome))
     print(results.where())
 
 
@@ -147,3 +160,4 @@ report.add_to(app)
 evaluate.add_to(app)
 segment.add_to(app)
 register.add_to(app)
+radiobiology.add_to(app)

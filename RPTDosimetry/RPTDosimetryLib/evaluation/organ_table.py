@@ -26,8 +26,9 @@ class OrganDose:
     Air voxels (medium 0) count in volume_ml and tia_bq_s but not in mass and dose; air_ml says how much they are.
     None: the mass where no density is known, ã and Gy/GBq where the administered activity is not, the recovery
     coefficient and the mean corrected by it where no curve is, the statistical error of the mean, 1 σ, where the engine
-    has none. lesions: whether lesions inside an organ count in it;
-    reviewed_by: who accepted the contour, None until somebody did.
+    has none. mean_u_gy, mean_recovered_u_gy: combined standard uncertainty (1 σ) of both means, u_not_included: what it
+    lacks; None and empty until a budget is made (uncertainty room). lesions: whether lesions inside an organ count in
+    it; reviewed_by: who accepted the contour, None until somebody did.
     """
 
     name: str
@@ -49,6 +50,9 @@ class OrganDose:
     mean_se_gy: float | None = None
     recovery_coefficient: float | None = None
     mean_recovered_gy: float | None = None
+    mean_u_gy: float | None = None
+    mean_recovered_u_gy: float | None = None
+    u_not_included: str = ""
     code: str | None = None
     lesions: str | None = None
     reviewed_by: str | None = None

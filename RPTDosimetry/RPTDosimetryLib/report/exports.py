@@ -29,6 +29,7 @@ from RPTDosimetryLib.records import (
     part_of,
     silent,
 )
+from RPTDosimetryLib.report.assessment import Choices, assessed
 from RPTDosimetryLib.report.notice import noticed
 from RPTDosimetryLib.report.outcome import Outcome
 from RPTDosimetryLib.report.provenance import Origin, json_text, sha256_of
@@ -50,8 +51,9 @@ NOT_REVIEWED, COMPARISON, COMPARED_ORGANS, SCENE = (
 class ReportOrder:
     """All that a report is made from. doses: each dose map with the patient in its engine's media.
 
-    unreviewed: names of the volumes that nobody has accepted. comparison: figures and gamma of a comparison, empty
-    without one. scene: a scene file to take along (moved into the report), None for none.
+    unreviewed: names of the volumes that nobody has accepted. choices: of the assessment (uncertainty, BED,
+    limits, protection), the documented defaults where none are given. comparison: figures and gamma of a comparison,
+    empty without one. scene: a scene file to take along (moved into the report), None for none.
     """
 
     registered: RegisteredStudy
@@ -64,6 +66,7 @@ class ReportOrder:
     totals: tuple[CalibratedTotal, ...] = ()
     checks: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
+    choices: Choices = field(default_factory=Choices)
     comparison: Mapping[str, Any] = field(default_factory=dict)
     reviewer: str = ""
     comment: str = ""
@@ -148,7 +151,8 @@ def _outcomes(order: ReportOrder, notice: str) -> tuple[Outcome, ...]:
         said = replace(dose, method=" ".join(text for text in (dose.method, notice and f"{notice}.") if text))
         rows = tuple(organ_doses(said, order.vois, patient, order.tia, given, order.recovery))
         parts = (order.registered, patient, order.vois, pairs, order.tia, said, rows, checks, order.totals, compared)
-        found.append(Outcome(*parts, settings=order.settings))
+        choices = replace(order.choices, recovery=order.recovery)
+        found.append(assessed(Outcome(*parts, settings=order.settings), choices))
     return tuple(found)
 
 

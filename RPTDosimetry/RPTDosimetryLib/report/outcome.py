@@ -8,8 +8,22 @@ from typing import Any
 
 from RPTDosimetryLib.calibration.activity_table import CalibratedTotal
 from RPTDosimetryLib.evaluation.organ_table import OrganDose
-from RPTDosimetryLib.records import DoseMap, KineticFit, PatientMap, RegisteredStudy, TiaMap, TimeActivityCurve, Voi
+from RPTDosimetryLib.radiobiology.cycles import CumulativeDose
+from RPTDosimetryLib.radiobiology.limits import LimitRow
+from RPTDosimetryLib.radiobiology.organ_effects import OrganEffect
+from RPTDosimetryLib.radiobiology.protection import Protection
+from RPTDosimetryLib.records import (
+    DoseMap,
+    Image,
+    KineticFit,
+    PatientMap,
+    RegisteredStudy,
+    TiaMap,
+    TimeActivityCurve,
+    Voi,
+)
 from RPTDosimetryLib.tia.side_by_side import SideBySide
+from RPTDosimetryLib.uncertainty.budget import DoseBudget
 
 
 @dataclass(frozen=True)
@@ -18,6 +32,9 @@ class Outcome:
 
     curves: VOI name → measured curve and its fit. totals: activity before and after calibration, a time point each.
     compared: VOI name → what fewer scans would have given. settings: what was chosen, a camera's values written out.
+    What report/assessment.py adds, in the order of vois: radiobiology, cumulative (over the cycles given) and
+    uncertainty; limits, protection (None without an administered activity), bed and cumulative_dose (maps [Gy], None
+    where there is none), and assessed_warnings.
     """
 
     registered: RegisteredStudy
@@ -31,6 +48,14 @@ class Outcome:
     totals: tuple[CalibratedTotal, ...] = ()
     compared: Mapping[str, SideBySide] = field(default_factory=dict)
     settings: Any = None
+    radiobiology: tuple[OrganEffect, ...] = ()
+    cumulative: tuple[CumulativeDose, ...] = ()
+    limits: tuple[LimitRow, ...] = ()
+    uncertainty: tuple[DoseBudget, ...] = ()
+    protection: Protection | None = None
+    bed: Image | None = None
+    cumulative_dose: Image | None = None
+    assessed_warnings: tuple[str, ...] = ()
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -49,4 +74,4 @@ class Outcome:
         for row in self.organ_doses:
             said += row.warnings
         said += [f"{name}: {text}" for name, (_, fit) in self.curves.items() for text in fit.warnings]
-        return tuple(dict.fromkeys(said))
+        return tuple(dict.fromkeys([*said, *self.assessed_warnings]))

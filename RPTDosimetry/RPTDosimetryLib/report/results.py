@@ -16,6 +16,7 @@ from RPTDosimetryLib.evaluation.organ_table import OrganDose
 from RPTDosimetryLib.files import write_csv
 from RPTDosimetryLib.records import Image, Progress, RegisteredStudy
 from RPTDosimetryLib.report.acquisition import acquisition_of
+from RPTDosimetryLib.report.assessment_tables import assessment_answer, write_assessment, written_by
 from RPTDosimetryLib.report.dicom_identity import identity_of_study
 from RPTDosimetryLib.report.documents import REPORT_HTML, REPORT_PDF, write_documents
 from RPTDosimetryLib.report.figures import activity_backdrop, ct_backdrop, save_curves, save_dose_overlay, save_dvh
@@ -74,14 +75,14 @@ class RunResults:
             "method": self.outcome.dose.method,
             "files": {name.split(".")[0]: self.folder / name for name in self._described()},
             "warnings": self.warnings,
-        }
+        } | assessment_answer(self.outcome)
 
     def _described(self) -> dict[str, str]:
         """Files and what they are; the statistical error only of an engine that has one."""
         named = _described()
         if self.outcome.dose.standard_error is None:
             del named[DOSE_ERROR]
-        return named
+        return named | written_by(self.outcome)
 
     def where(self) -> str:
         """One line a file: what it is and where."""
@@ -111,6 +112,7 @@ def write_results(
     steps: dict[str, Callable[[], object]] = {
         "Writing maps": lambda: _write_maps(outcome, folder),
         "Writing tables": lambda: _write_tables(outcome, histograms, folder),
+        "Writing the assessment": lambda: write_assessment(outcome, folder),
         "Writing DICOM": lambda: write_rtdose(dose, folder / RT_DOSE, identity),
         "Writing transforms": lambda: write_transforms(outcome.registered, folder),
         "Drawing the registration": lambda: _draw_registration(outcome.registered, folder),
@@ -272,4 +274,5 @@ def _steps(outcome: Outcome) -> dict[str, Any]:
             "with_fewer_scans": {name: several.answer() for name, several in outcome.compared.items()},
         },
         "dose": {"engine": dose.engine, "method": dose.method, "nuclide": dose.nuclide, "parameters": dose.parameters},
+        "assessment": assessment_answer(outcome),
     }

@@ -39,6 +39,9 @@ def organ_table_text(rows: Iterable[OrganDose]) -> str:
     recovered = any(row.mean_recovered_gy is not None for row in rows)
     if recovered:
         head, unit = [*head, "RC", "mean/RC"], [*unit, "", "Gy"]
+    budgeted = any(row.mean_u_gy is not None for row in rows)
+    if budgeted:
+        head, unit = [*head, "u of mean", "u of mean/RC"], [*unit, "Gy (1 σ)", "Gy (1 σ)"]
     lines: list[Sequence[str]] = [head, unit]
     for row in rows:
         figures = [
@@ -49,6 +52,8 @@ def organ_table_text(rows: Iterable[OrganDose]) -> str:
             figures.append(row.mean_se_gy)
         if recovered:
             figures += [row.recovery_coefficient, row.mean_recovered_gy]
+        if budgeted:
+            figures += [row.mean_u_gy, row.mean_recovered_u_gy]
         lines.append((_stated_name(row), *("–" if f is None else f"{f:.4g}" for f in figures)))
     return aligned(lines)
 

@@ -1,0 +1,1 @@
+"""What absorbed dose means: biologically effective dose, earlier cycles, limits, and protection of others."""

@@ -1,0 +1,1 @@
+"""How well a dose is known: the chain from volume to dose, each share."""

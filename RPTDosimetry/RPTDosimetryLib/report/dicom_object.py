@@ -64,10 +64,16 @@ def set_uids(ds: Dataset, pixels: bytes) -> None:
     ds.SOPInstanceUID = generate_uid(entropy_srcs=[digest.hexdigest(), "instance"])
 
 
-def restate(ds: Any, identity: DicomIdentity) -> None:
-    """Every attribute of patient and study as the identity has it, in an object that a library has built."""
-    for element in identity.attributes:
+def restate(ds: Any, exported: Exported) -> None:
+    """Patient, study and dates as told here, in an object that a library has built and dated with the clock."""
+    for element in exported.identity.attributes:
         ds[element.tag] = element
+    for name in ("InstanceCreationDate", "InstanceCreationTime"):
+        ds.pop(name, None)
+    for item in ds.get("ContributingEquipmentSequence", []):
+        item.pop("ContributionDateTime", None)
+    set_dates(ds, exported.created or NO_DATE, ("Content", "Series"))
+    set_dates(ds, exported.created, ("InstanceCreation",))
 
 
 def fitted(text: str, most: int = LO) -> str:

@@ -34,8 +34,15 @@ SEG, SR, STRUCTURES, PDF, RT_DOSE = (
 TABLE_JSON, TABLE_CSV, MANIFEST = "organ_doses.json", "organ_doses.csv", "export.json"
 #: Of organ_doses.json; docs/schema has its JSON Schema.
 TABLE_FORMAT: Final = "rptdosimetry organ doses 1"
-_MAPS: Final = {"dose_gy": "Gy", "dose_standard_error_gy": "Gy", "tia_bq_s": "Bq·s", "density_g_per_cm3": "g/cm3"}
-_WORDS: Final = ("name", "kind", "code", "lesions", "reviewed_by")
+_MAPS: Final = {
+    "dose_gy": "Gy",
+    "dose_standard_error_gy": "Gy",
+    "bed_gy": "Gy",
+    "cumulative_dose_gy": "Gy",
+    "tia_bq_s": "Bq·s",
+    "density_g_per_cm3": "g/cm3",
+}
+_WORDS: Final = ("name", "kind", "code", "lesions", "reviewed_by", "u_not_included")
 
 
 @dataclass(frozen=True)
@@ -193,7 +200,7 @@ def _write_maps(source: _Source, folder: Path, ending: str) -> None:
         if source.original.has(f"{name}.nrrd"):
             path = source.original.file(f"{name}.nrrd")
             method = "" if source.choice.key is not None else header_text(path, "method")
-            write_image(read_image(path, unit), folder / f"{name}{ending}", method)
+            write_image(read_image(path, unit, "keep"), folder / f"{name}{ending}", method)
     write_image(read_image(source.original.file("vois.nrrd"), "1"), folder / f"vois{ending}")
     labels = {str(voi["label"]): voi["name"] for voi in source.record.step("vois")}
     (folder / "vois.json").write_text(json_text(labels) + "\n", encoding="utf-8")

@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 
 from RPTDosimetryLib.files import whole_file
 from RPTDosimetryLib.records import Code, Voi
-from RPTDosimetryLib.report.dicom_object import LO, MAKER, MODEL, NO_DATE, Exported, fitted, restate, set_dates
+from RPTDosimetryLib.report.dicom_object import LO, MAKER, MODEL, Exported, fitted, restate
 from RPTDosimetryLib.report.seg import TISSUE, WrittenSeg
 
 #: Concept (value, scheme, meaning), UCUM unit, derivation, by column of the organ table. Absorbed Dose is in DICOM's
@@ -142,12 +142,9 @@ def _procedure() -> Any:
 
 
 def _name(document: Any, exported: Exported) -> None:
-    restate(document, exported.identity)
-    for name in ("FrameOfReferenceUID", "PositionReferenceIndicator", "InstanceCreationDate", "InstanceCreationTime"):
+    restate(document, exported)
+    for name in ("FrameOfReferenceUID", "PositionReferenceIndicator"):
         document.pop(name, None)
-    set_dates(document, exported.created or NO_DATE, ("Content", "Series"))
-    if exported.created is not None:
-        set_dates(document, exported.created, ("InstanceCreation",))
     scheme = Dataset()
     scheme.CodingSchemeDesignator, scheme.CodingSchemeName = SCHEME, "SlicerRPTDosimetry"
     scheme.CodingSchemeResponsibleOrganization = MAKER

@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from RPTDosimetryLib.files import whole_file
 from RPTDosimetryLib.grid import Grid
 from RPTDosimetryLib.records import Code, Segment, Voi
-from RPTDosimetryLib.report.dicom_object import MODEL, NO_DATE, ST, Exported, fitted, restate, set_dates
+from RPTDosimetryLib.report.dicom_object import MODEL, ST, Exported, fitted, restate
 from RPTDosimetryLib.study.dicom_files import CT
 from RPTDosimetryLib.virtual_patient.dicom_identity import code_item, decimal
 from RPTDosimetryLib.virtual_patient.dicom_planes import orientation
@@ -73,14 +73,12 @@ def _stand_in(grid: Grid, exported: Exported) -> Dataset:
 
 
 def _name(seg: Any, exported: Exported) -> None:
-    restate(seg, exported.identity)
+    restate(seg, exported)
+    dimensions = exported.uid("SEG", "dimensions")
+    for item in (*seg.DimensionOrganizationSequence, *seg.DimensionIndexSequence):
+        item.DimensionOrganizationUID = dimensions
     seg.SeriesDescription, seg.ContentLabel = "Volumes of interest", "DOSIMETRY"
     seg.ContentDescription = "Volumes of interest of a dosimetry"
-    for name in ("InstanceCreationDate", "InstanceCreationTime"):
-        seg.pop(name, None)
-    set_dates(seg, exported.created or NO_DATE, ("Content", "Series"))
-    if exported.created is not None:
-        set_dates(seg, exported.created, ("InstanceCreation",))
     images = [_reference(*image) for image in exported.identity.images]
     for name in ("SourceImageSequence", "ReferencedSeriesSequence"):
         seg.pop(name, None)

@@ -74,8 +74,10 @@ def _given(key: str) -> Answer:
     return lambda record: "Patient and administration" if record.step("administration")[key] is not None else NOT_GIVEN
 
 
-def _step(name: str, section: str) -> Answer:
-    return lambda record: section if record.step(name) else f"{NOT_GIVEN}: not computed in this run"
+def _bed(record: RunRecord) -> str:
+    effects = (record.step("assessment") or {}).get("radiobiology") or ()
+    found = any(row["bed_gy"] is not None for row in effects)
+    return "Radiobiology and limits" if found else f"{NOT_GIVEN}: not computed in this run"
 
 
 def _recovery(record: RunRecord) -> str:
@@ -184,7 +186,7 @@ ITEMS: Final[tuple[Item, ...]] = (
     Item(STOKKE, "Tumours and other regions of disease, each with activity, curve, volume", _lesions),
     Item(STOKKE, "Sub-structures of organs, where relevant", _said("Result: where they are drawn")),
     Item(STOKKE, "RBE-weighted dose (optional, α and Auger emitters)", _rbe),
-    Item(STOKKE, "Biologically effective dose (encouraged)", _step("radiobiology", "Radiobiology and limits")),
+    Item(STOKKE, "Biologically effective dose (encouraged)", _bed),
     Item(
         STOKKE,
         "Voxel dose map with cut-offs such as D90 or D98, where relevant",

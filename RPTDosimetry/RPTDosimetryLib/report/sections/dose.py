@@ -11,7 +11,8 @@ from RPTDosimetryLib.report.sections.uncertainty import combined_se_gy
 
 #: What stands behind a figure after ±.
 WHAT_IS_SAID = {
-    "combined": "± is the combined standard uncertainty (1 σ) of the uncertainty budget.",
+    "combined": "± is the combined standard uncertainty (1 σ) as far as its budget goes; section Uncertainty "
+    "says what is not in it.",
     "statistical": "± is the statistical error of the Monte Carlo run alone (1 σ), not the whole uncertainty.",
     "none": "No uncertainty was computed for this dose: the figures carry no ±.",
 }

@@ -1,30 +1,9 @@
-"""What a step of the record states, drawn as it is: single values as lines, rows of values as tables."""
+"""Names and values of the record as people read them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-
-from RPTDosimetryLib.report.document import Block, Heading, Items, KeyValues, Paragraph, Table
-
-
-def stated_blocks(value: Any, title: str = "") -> list[Block]:
-    """Blocks of any JSON: an object becomes lines, objects in a list a table, an object in it a part of its own."""
-    blocks: list[Block] = [Heading(title, 2)] if title else []
-    if isinstance(value, Mapping):
-        plain = {key: item for key, item in value.items() if not _has_parts(item)}
-        if plain:
-            blocks.append(KeyValues(tuple((words(key), cell(item)) for key, item in plain.items())))
-        for key, item in value.items():
-            if key not in plain:
-                blocks += stated_blocks(item, words(key))
-    elif _has_parts(value):
-        blocks += _rows(value)
-    elif isinstance(value, Sequence) and not isinstance(value, str):
-        blocks.append(Items(tuple(cell(item) for item in value)))
-    else:
-        blocks.append(Paragraph(cell(value)))
-    return blocks
 
 
 def words(key: str) -> str:
@@ -74,15 +53,3 @@ def cell(value: Any) -> str:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return ", ".join(cell(item) for item in value) or "–"
     return str(value)
-
-
-def _has_parts(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return True
-    return isinstance(value, Sequence) and not isinstance(value, str) and any(isinstance(v, Mapping) for v in value)
-
-
-def _rows(value: Sequence[Any]) -> list[Block]:
-    columns = tuple(dict.fromkeys(key for row in value for key in row))
-    rows = tuple(tuple(cell(row.get(key)) for key in columns) for row in value)
-    return [Table(tuple(words(key) for key in columns), rows)]

@@ -222,3 +222,36 @@ def test_closing_the_scene_leaves_nothing(ready):
     events()
     assert ready.steps["report"].ui.preview.toPlainText() == ""
     assert "to do" in header(ready, "report")
+
+
+@pytest.mark.slow
+def test_what_other_systems_take_is_chosen_by_ticking(ready, tmp_path):
+    """The SEG holds the segments of the scene, and a de-identified export no longer says whose they are."""
+    import pydicom
+
+    ui = ready.steps["report"].ui
+    assert "For other systems" in ui.exportTable.item(1, 0).text()
+    assert ui.exportTable.item(1, 1).text() == "no"
+    for box in (ui.segBox, ui.srBox, ui.rtstructBox, ui.pdfBox, ui.deidentifyBox):
+        box.click()
+    events()
+    assert ui.exportTable.item(1, 0).text() == "For other systems: RTDOSE, SEG, SR, RTSTRUCT, PDF, de-identified"
+    assert ui.exportTable.item(1, 1).text() == "yes"
+    written(ready)
+    folder = tmp_path / "report"
+    assert (folder / "report.pdf").read_bytes().startswith(b"%PDF")
+    assert "A. Physicist" in (folder / "report.html").read_text(encoding="utf-8")
+    names = {path.name for path in (folder / "export").iterdir()}
+    assert {"vois_seg.dcm", "measurements_sr.dcm", "vois_rtstruct.dcm", "report_pdf.dcm", "dose_rtdose.dcm"} < names
+    seg = pydicom.dcmread(folder / "export" / "vois_seg.dcm")
+    assert [item.SegmentLabel for item in seg.SegmentSequence] == ["kidney", "liver lesion", "body"]
+    assert seg.PatientIdentityRemoved == "YES"
+    for path in (folder / "export").iterdir():
+        assert b"A. Physicist" not in path.read_bytes(), path.name
+
+
+def test_a_plain_report_has_no_export_folder(ready, tmp_path):
+    accept_all(ready)
+    written(ready)
+    assert not (tmp_path / "report" / "export").exists()
+    assert (tmp_path / "report" / "report.html").is_file()

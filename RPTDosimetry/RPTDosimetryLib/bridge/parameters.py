@@ -275,11 +275,16 @@ class CompareParameters:
 
 @parameterPack
 class ReportParameters:
-    """Who answers for the report, and where it goes."""
+    """Who answers for the report, where it goes, and what other systems shall take beside it."""
 
     folder: str = ""
     reviewer: str = ""
     comment: str = ""
+    seg: bool = False
+    sr: bool = False
+    rtstruct: bool = False
+    pdf: bool = False
+    deidentify: bool = False
 
 
 def administration_of(told: Any, strict: bool = True) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import tempfile
 from dataclasses import replace
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from RPTDosimetryLib.report.exports import ReportOrder
     from RPTDosimetryLib.report.summary import Summary, TableOfText
 
+#: Check boxes of step Report, by the names of the parameters and of export_folder.WRITERS.
+PARTS = ("seg", "sr", "rtstruct", "pdf")
 #: Folders of this process: another Slicer may be writing a report too.
 _WAITING = f"rptdosimetry-report-{os.getpid()}-"
 
@@ -52,7 +55,16 @@ def order_of(case: Case, kinetics: Any, scene: Path | None) -> ReportOrder:
         reviewer=told.reviewer,
         comment=told.comment,
         scene=scene,
+        parts=parts_of(case),
+        key=secrets.token_hex(16) if told.deidentify else None,
     )
+
+
+def parts_of(case: Case) -> tuple[str, ...]:
+    """What other systems shall take; a de-identified export has the dose as well, since the report's own names who."""
+    told = case.parameters.report
+    chosen = tuple(name for name in PARTS if getattr(told, name))
+    return ("rtdose", *chosen) if told.deidentify else chosen
 
 
 def settings_of(case: Case) -> dict[str, str]:

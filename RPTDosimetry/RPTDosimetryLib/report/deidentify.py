@@ -30,6 +30,7 @@ METHOD: Final = (
 )
 _PROFILE: Final = ("113100", "DCM", "Basic Application Confidentiality Profile")
 _DATES: Final = re.compile(r"\b\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?")
+_PATHS: Final = re.compile(r"(?<![\w/.])(?:/|[A-Za-z]:[\\/])[^\s'\",;()]+[/\\][^\s'\",;()]*")
 _UIDS: Final = re.compile(r"\b[12]\.\d+(?:\.\d+){4,}\b")
 #: Attributes of the identity whose values are looked for in every text of the record.
 _TELLING: Final = (
@@ -127,5 +128,5 @@ def _clean(value: Any, secrets: tuple[str, ...], key: str) -> Any:
         return value
     for secret in secrets:
         value = re.sub(re.escape(secret), REMOVED, value, flags=re.IGNORECASE)
-    value = _DATES.sub(DATE_REMOVED, value)
+    value = _DATES.sub(DATE_REMOVED, _PATHS.sub(REMOVED, value))
     return _UIDS.sub(lambda found: new_uid(found[0], key), value)

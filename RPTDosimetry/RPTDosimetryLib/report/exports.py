@@ -45,6 +45,8 @@ NOT_REVIEWED, COMPARISON, COMPARED_ORGANS, SCENE = (
     "compared_organs.csv",
     "case.mrb",
 )
+#: Folder of what other systems take.
+PARTS: Final = "export"
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ class ReportOrder:
 
     unreviewed: names of the volumes that nobody has accepted. choices: of the assessment (uncertainty, BED,
     limits, protection), the documented defaults where none are given. comparison: figures and gamma of a comparison,
-    empty without one. scene: a scene file to take along (moved into the report), None for none.
+    empty without one. scene: a scene file to take along (moved into the report), None for none. parts: what
+    other systems shall take, by the names of export_folder.WRITERS; key: the secret where that is de-identified.
     """
 
     registered: RegisteredStudy
@@ -71,6 +74,8 @@ class ReportOrder:
     reviewer: str = ""
     comment: str = ""
     scene: Path | None = None
+    parts: tuple[str, ...] = ()
+    key: str | None = None
 
     @property
     def unreviewed(self) -> tuple[str, ...]:
@@ -158,7 +163,10 @@ def _outcomes(order: ReportOrder, notice: str) -> tuple[Outcome, ...]:
 
 def _write_results(writing: Writing) -> None:
     """Maps, tables, figures, RT Dose and provenance; in a folder an engine where there are several."""
-    from RPTDosimetryLib.report.results import write_results  # needs packages that the list of exports does not
+    from RPTDosimetryLib.report.results import (  # needs packages that the list of exports does not
+        Answerable,
+        write_results,
+    )
 
     inputs, gone = _inputs(writing.order.registered)
     writing.warnings.extend(gone)
@@ -167,7 +175,17 @@ def _write_results(writing: Writing) -> None:
         folder = writing.folder / outcome.dose.engine if several else writing.folder
         folder.mkdir(exist_ok=True)
         share = part_of(writing.progress, number / len(writing.outcomes), (number + 1) / len(writing.outcomes))
-        writing.warnings.extend(write_results(outcome, folder, Origin(), inputs, share))
+        answerable = Answerable(writing.order.reviewer, writing.order.comment, writing.order.comparison)
+        writing.warnings.extend(write_results(outcome, folder, Origin(), inputs, share, answerable))
+
+
+def _write_parts(writing: Writing) -> None:
+    """What other systems take, in a folder of its own beside each record."""
+    from RPTDosimetryLib.report.export_folder import ExportChoice, export_record
+
+    choice = ExportChoice(**dict.fromkeys(writing.order.parts, True), key=writing.order.key)
+    for record in sorted(writing.folder.rglob("provenance.json")):
+        writing.warnings.extend(export_record(record, record.parent / PARTS, choice)["warnings"])
 
 
 def _inputs(registered: RegisteredStudy) -> tuple[dict[str, str], list[str]]:
@@ -234,7 +252,8 @@ def _write_scene(writing: Writing) -> None:
 
 #: In the order of writing; the summary lists the files that are there by then.
 EXPORTS: Final[tuple[Export, ...]] = (
-    Export("results", "Maps, tables, figures, RT Dose, provenance", _write_results),
+    Export("results", "Report (HTML, PDF), maps, tables, figures, RT Dose, provenance", _write_results),
+    Export("parts", "For other systems", _write_parts, lambda order: bool(order.parts)),
     Export("comparison", "Comparison of doses", _write_comparison, lambda order: bool(order.comparison)),
     Export("notice", "Contours that are not reviewed", _write_notice, lambda order: bool(order.unreviewed)),
     Export("scene", "Scene of 3D Slicer (.mrb)", _write_scene, lambda order: order.scene is not None),

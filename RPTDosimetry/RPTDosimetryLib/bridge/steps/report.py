@@ -15,7 +15,7 @@ from RPTDosimetryLib.bridge import attributes as at
 from RPTDosimetryLib.bridge import comparison
 from RPTDosimetryLib.bridge.case import Case, fingerprint
 from RPTDosimetryLib.bridge.quantified import activity_check_of
-from RPTDosimetryLib.bridge.report_order import forget_saved_scenes, order_of, preview_of, save_scene
+from RPTDosimetryLib.bridge.report_order import forget_saved_scenes, order_of, parts_of, preview_of, save_scene
 from RPTDosimetryLib.bridge.steps.step import State, Step
 from RPTDosimetryLib.errors import ReportError
 
@@ -73,10 +73,11 @@ class ReportStep(Step):
         return unreviewed(case) if case.node(at.VOIS) is not None else []
 
     def settings(self, case: Case) -> Any:
-        """Reviewer and comment, not where it goes; the doses and the comparison that are reported."""
+        """Reviewer, comment and parts, not where it goes; the doses and the comparison that are reported."""
         told = case.parameters.report
         compared = comparison.part(case, comparison.ANSWER)
-        return [told.reviewer, told.comment, case.content([*case.nodes(at.DOSE), compared])]
+        parts = [*parts_of(case), told.deidentify]
+        return [told.reviewer, told.comment, parts, case.content([*case.nodes(at.DOSE), compared])]
 
     def state(self, case: Case) -> State:
         """Written from what the scene holds now, or not."""
@@ -146,12 +147,16 @@ class ReportStep(Step):
         """The registry of exports, and which of them this report will hold."""
         from RPTDosimetryLib.report.exports import EXPORTS
 
-        known = {"comparison": bool(comparison.answer(case)), "notice": unreviewed}
+        parts = parts_of(case)
+        known = {"comparison": bool(comparison.answer(case)), "notice": unreviewed, "parts": bool(parts)}
+        hidden = _(", de-identified") if case.parameters.report.deidentify else ""
+        more = {"parts": f": {', '.join(parts).upper()}{hidden}" if parts else ""}
         table = self.ui.exportTable
         table.setRowCount(len(EXPORTS))
         for row, export in enumerate(EXPORTS):
             in_it = known.get(export.name, bool(case.nodes(at.DOSE)))
-            for column, text in enumerate((_(export.text), _("yes") if in_it else _("no"))):
+            told = f"{_(export.text)}{more.get(export.name, '')}"
+            for column, text in enumerate((told, _("yes") if in_it else _("no"))):
                 table.setItem(row, column, qt.QTableWidgetItem(text))
         table.resizeColumnsToContents()
 

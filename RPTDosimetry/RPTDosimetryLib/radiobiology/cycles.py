@@ -60,6 +60,11 @@ class PreviousCycle:
         """What it is called in results and errors."""
         return str(self.results or self.dose)
 
+    @property
+    def wants_map(self) -> bool:
+        """True where the user says something of the map: then it must be usable."""
+        return self.dose is not None or self.transform is not None or self.same_anatomy
+
 
 @dataclass(frozen=True)
 class CyclesSettings:
@@ -123,12 +128,33 @@ class CumulativeDose:
         return dict(vars(self))
 
 
+def require_addable(settings: CyclesSettings, nuclide_now: str, onto: Grid) -> None:
+    """Ask what can be asked of earlier cycles before a long computation: files, nuclides, maps on the present grid.
+
+    Raises RadiobiologyError as read_cycles.
+    """
+    for given in settings.previous:
+        for path in (given.results, given.dose, given.transform):
+            if path is not None and not path.exists():
+                raise RadiobiologyError(
+                    f"cycles.previous: there is no {path}. Give the earlier results where they are."
+                )
+        if given.results is not None:
+            told = _record(_folder(given.results))
+            _require_nuclide(given.name, str(told["steps"]["dose"]["nuclide"]), nuclide_now)
+        else:
+            _require_nuclide(given.name, str(given.nuclide), nuclide_now)
+        if given.wants_map:
+            _map(given, given.dose or _folder(given.results or Path()) / MAP, onto)
+
+
 def read_cycles(settings: CyclesSettings, present: Present) -> tuple[EarlierCycle, ...]:
     """All earlier cycles, checked against the present one.
 
     Raises RadiobiologyError: no such file, another nuclide, a dose map on another grid without a transform, negative
     doses; ConfigurationError is raised earlier, by the settings.
     """
+    require_addable(settings, present.nuclide, present.patient.density.grid)
     return tuple(_read(given, present) for given in settings.previous)
 
 
@@ -151,19 +177,16 @@ def cumulative_map(dose: Image, earlier: Sequence[EarlierCycle]) -> Image | None
 def _read(given: PreviousCycle, present: Present) -> EarlierCycle:
     if given.results is None:
         return _of_map(given, present)
-    folder = given.results if given.results.is_dir() else given.results.parent
-    told = _record(folder)
-    _require_nuclide(given.name, str(told["steps"]["dose"]["nuclide"]), present.nuclide)
+    folder = _folder(given.results)
     table = given.results if given.results.suffix == ".csv" else folder / TABLE
     organs = _organs(table, _effects(folder / EFFECTS), present)
     path = given.dose or (folder / MAP if (folder / MAP).is_file() else None)
-    wanted = given.dose is not None or given.transform is not None or given.same_anatomy
     image: Image | None = None
     warnings: tuple[str, ...] = ()
     try:
         image = None if path is None else _map(given, path, present.patient.density.grid)
     except RadiobiologyError as error:
-        if wanted:
+        if given.wants_map:
             raise
         warnings = (f"No cumulative dose map: {error}",)
     return EarlierCycle(given.name, organs, image, "table", warnings)
@@ -171,7 +194,6 @@ def _read(given: PreviousCycle, present: Present) -> EarlierCycle:
 
 def _of_map(given: PreviousCycle, present: Present) -> EarlierCycle:
     """A cycle of which only the dose map is at hand: means in the present volumes."""
-    _require_nuclide(given.name, str(given.nuclide), present.nuclide)
     image = _map(given, given.dose, present.patient.density.grid)
     if image is None:
         return EarlierCycle(given.name)
@@ -180,6 +202,10 @@ def _of_map(given: PreviousCycle, present: Present) -> EarlierCycle:
     organs = {key: organ for key, organ in means.items() if organ is not None}
     said = f"{given.name}: a map tells no kinetics; G of the present cycle is used for its BED."
     return EarlierCycle(given.name, organs, image, "map", (said,))
+
+
+def _folder(results: Path) -> Path:
+    return results if results.is_dir() else results.parent
 
 
 def _record(folder: Path) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from RPTDosimetryLib.dose.engine import compute_dose, media_wanted
 from RPTDosimetryLib.evaluation.organ_table import organ_doses
 from RPTDosimetryLib.files import require_folder, whole_folder
 from RPTDosimetryLib.physics.nuclides import nuclide
-from RPTDosimetryLib.radiobiology.cycles import require_addable
+from RPTDosimetryLib.radiobiology.read_cycles import require_addable
 from RPTDosimetryLib.records import (
     ActivitySeries,
     Administration,

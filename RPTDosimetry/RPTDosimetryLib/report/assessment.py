@@ -15,11 +15,11 @@ from RPTDosimetryLib.radiobiology.cycles import (
     Present,
     cumulative_doses,
     cumulative_map,
-    read_cycles,
 )
 from RPTDosimetryLib.radiobiology.limits import limit_rows
 from RPTDosimetryLib.radiobiology.organ_effects import bed_map, dose_of, organ_effects
 from RPTDosimetryLib.radiobiology.protection import Patient, Protection, ProtectionSettings, protection_of
+from RPTDosimetryLib.radiobiology.read_cycles import read_cycles
 from RPTDosimetryLib.radiobiology.tissues import RadiobiologySettings
 from RPTDosimetryLib.report.outcome import Outcome
 from RPTDosimetryLib.uncertainty.budget import BudgetInputs, DoseBudget, dose_budget

@@ -17,8 +17,8 @@ from RPTDosimetryLib.radiobiology.cycles import (
     PreviousCycle,
     cumulative_doses,
     cumulative_map,
-    read_cycles,
 )
+from RPTDosimetryLib.radiobiology.read_cycles import read_cycles
 from RPTDosimetryLib.records import Image
 from RPTDosimetryLib.study.image_files import write_image
 

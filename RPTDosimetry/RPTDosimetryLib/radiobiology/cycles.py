@@ -137,7 +137,7 @@ def _summed(voi: Voi, effect: OrganEffect, earlier: Sequence[EarlierCycle]) -> C
     found = [(cycle.name, cycle.organs.get(key_of(voi.name))) for cycle in earlier]
     known = [organ for _, organ in found if organ is not None]
     lacking = [name for name, organ in found if organ is None]
-    previous = sum(organ.dose_gy for organ in known)
+    previous = float(sum(organ.dose_gy for organ in known))
     beds = [organ.bed_gy for organ in known]
     previous_bed = None if lacking or any(bed is None for bed in beds) else float(sum(bed or 0.0 for bed in beds))
     parts = [effect.dose_u_gy, *(organ.dose_u_gy for organ in known)]

@@ -9,12 +9,11 @@ from typing import Any, Final
 from RPTDosimetryLib.radiobiology.cycles import CumulativeDose
 from RPTDosimetryLib.radiobiology.linear_quadratic import dose_for_bed_gy
 from RPTDosimetryLib.radiobiology.organ_effects import OrganEffect
-from RPTDosimetryLib.radiobiology.tissues import Limit, limits_of
+from RPTDosimetryLib.radiobiology.tissues import MARROW, Limit, limits_of, organ_of
 from RPTDosimetryLib.records import Voi
 from RPTDosimetryLib.units import BQ_PER_GBQ
 
 IMAGE_BASED: Final = "image-based, not blood-based"
-MARROW: Final = "marrow"
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ def _row(effect: OrganEffect, total: CumulativeDose, limit: Limit, gy_per_gbq: f
     cumulative = total.bed_gy if by_bed else total.dose_gy
     remaining = None if cumulative is None else limit.limit_gy - cumulative
     activity, text = _activity(effect, remaining, gy_per_gbq, by_bed)
-    marrow = IMAGE_BASED if MARROW in limit.organ.lower() else ""
+    marrow = IMAGE_BASED if organ_of(limit.organ) == MARROW else ""
     return LimitRow(
         name=effect.name,
         quantity=limit.quantity,

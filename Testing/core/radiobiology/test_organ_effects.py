@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from RPTDosimetryLib.errors import ConfigurationError, RadiobiologyError
-from RPTDosimetryLib.radiobiology.organ_effects import bed_map, organ_effects
+from RPTDosimetryLib.radiobiology.organ_effects import effect_maps, organ_effects
 from RPTDosimetryLib.radiobiology.tissues import Limit, RadiobiologySettings, Tissue, limits_of, organ_of, tissue_of
 
 
@@ -45,7 +45,7 @@ def test_mean_of_the_voxels_bed_is_above_the_bed_of_the_mean(case):
 
 def test_the_map_takes_the_smallest_volume_and_is_undefined_elsewhere(case):
     effects = by_name(case.effects)
-    bed = bed_map(case.dose, case.vois, case.effects)
+    bed, eqd2 = effect_maps(case.dose, case.vois, case.effects)
     lesion, liver, kidney, spleen = (
         next(voi.mask for voi in case.vois if voi.name == name)
         for name in ("lesion 1", "liver", "kidney_left", "spleen")
@@ -54,11 +54,13 @@ def test_the_map_takes_the_smallest_volume_and_is_undefined_elsewhere(case):
     assert bed.voxels[kidney] == pytest.approx(effects["kidney_left"].bed_gy, rel=1e-6)
     assert bed.voxels[liver & ~lesion] == pytest.approx(1 + 2.5 / 82.5 / 2.5, rel=1e-6)
     assert np.isnan(bed.voxels[spleen]).all()
+    assert eqd2.voxels[lesion] == pytest.approx(effects["lesion 1"].eqd2_gy, rel=1e-6)
+    assert eqd2.voxels[kidney] == pytest.approx(effects["kidney_left"].eqd2_gy, rel=1e-6)
 
 
 def test_no_known_tissue_no_map(case):
     case.settings = RadiobiologySettings(tissues=())
-    assert bed_map(case.dose, case.vois, case.effects) is None
+    assert effect_maps(case.dose, case.vois, case.effects) == (None, None)
 
 
 def test_uncertainty_of_bed_follows_its_slope(case):
@@ -97,7 +99,7 @@ def test_names_find_their_tissue_whatever_the_spelling(case):
     for name in ("Lt kidney", "kidney_right", "KIDNEY L", "kidneys"):
         assert organ_of(name) == "kidney", name
     settings = RadiobiologySettings()
-    spellings = [replace(case.vois[0], name=name) for name in ("Lung L", "bone marrow", "red marrow")]
+    spellings = [replace(case.vois[0], name=name) for name in ("Lung L", "vertebral_marrow", "red marrow")]
     assert [len(limits_of(voi, settings.limits)) for voi in spellings] == [1, 1, 1]
     assert tissue_of(spellings[0], settings.tissues) is None
 

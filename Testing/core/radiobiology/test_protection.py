@@ -48,6 +48,7 @@ def test_release_by_hand():
     record = protection_of(patient(body_curve(40.0, 5e9)), ProtectionSettings(20.0, "our licence"))
     expected = 40 * math.log2(5 * record.ambient_usv_m2_per_gbq_h / 20)
     assert record.release_time_h == pytest.approx(expected, abs=0.06)
+    assert record.release_upper_time_h > record.release_time_h
     assert "GBq at 1 m, from" in record.release_arithmetic
     assert protection_of(patient(), ProtectionSettings(1e3, "any")).release_time_h == 0.0
     assert protection_of(patient()).release_arithmetic == "no release limit is set"

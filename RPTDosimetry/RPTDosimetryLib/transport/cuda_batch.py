@@ -67,7 +67,7 @@ class DeviceWorker:
             self._compile()
 
     def _compile(self) -> None:
-        """A launch without histories; Raises TransportError where numba's CUDA target does not fit the other packages."""
+        """Launch without histories. Raises TransportError where the CUDA target does not fit the other packages."""
         try:
             for kind in self._beams:
                 self._launch(kind, Histories(0, 0, 0, 1))

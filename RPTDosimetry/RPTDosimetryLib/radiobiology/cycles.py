@@ -66,11 +66,14 @@ class CyclesSettings:
 
 @dataclass(frozen=True)
 class EarlierOrgan:
-    """What an earlier cycle gave to one volume [Gy]. bed_gy None: not known for the α/β and repair time of now."""
+    """What an earlier cycle gave to one volume [Gy]. bed_gy and lea_catcheside (its G): None where not known for the
+    α/β and repair time of now.
+    """
 
     dose_gy: float
     dose_u_gy: float | None = None
     bed_gy: float | None = None
+    lea_catcheside: float | None = None
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,8 @@ class Present:
 @dataclass(frozen=True)
 class CumulativeDose:
     """A volume over all cycles. dose_gy: sum of D; bed_gy: sum of the cycles' BED, each with its own D and G, None
-    where one is not known. dose_u_gy: the cycles' ± added, as if fully correlated (one camera): an upper estimate.
+    where one is not known. dose_u_gy, bed_u_gy: the cycles' ± added, as if fully correlated (one camera): an upper
+    estimate.
     """
 
     name: str
@@ -110,6 +114,7 @@ class CumulativeDose:
     dose_u_gy: float | None
     previous_bed_gy: float | None
     bed_gy: float | None
+    bed_u_gy: float | None = None
     note: str = ""
 
     def answer(self) -> dict[str, Any]:
@@ -133,6 +138,36 @@ def cumulative_map(dose: Image, earlier: Sequence[EarlierCycle]) -> Image | None
     return dose.with_voxels(total.astype(np.float32))
 
 
+def cumulative_bed_map(dose: Image, present: Present, earlier: Sequence[EarlierCycle]) -> Image | None:
+    """Σ BED voxel by voxel [Gy], each cycle's D with the G it had in the smallest present volume that holds the voxel.
+
+    NaN where a G or a dose is not known; None unless every earlier cycle has a map that lies on the present grid.
+    """
+    if not earlier or any(cycle.dose is None for cycle in earlier):
+        return None
+    total = np.full(dose.grid.shape_zyx, np.nan, dtype=np.float32)
+    pairs = [(v, e) for v, e in zip(present.vois, present.effects, strict=True) if e.lea_catcheside is not None]
+    for voi, effect in sorted(pairs, key=lambda pair: -np.count_nonzero(pair[0].mask)):
+        known = [cycle.organs.get(key_of(voi.name), EarlierOrgan(0.0)) for cycle in earlier]
+        doses = [dose, *(cycle.dose for cycle in earlier if cycle.dose is not None)]
+        bed = np.zeros(np.count_nonzero(voi.mask), dtype=np.float64)
+        for image, g in zip(doses, [effect.lea_catcheside, *(k.lea_catcheside for k in known)], strict=True):
+            gray = image.voxels[voi.mask].astype(np.float64)
+            bed += np.nan if g is None else gray + g * gray**2 / (effect.alpha_beta_gy or np.nan)
+        total[voi.mask] = bed
+    return dose.with_voxels(total)
+
+
+def _added(parts: Sequence[float | None]) -> float | None:
+    return None if any(part is None for part in parts) else float(sum(part or 0.0 for part in parts))
+
+
+def _bed_u(organ: EarlierOrgan, now: OrganEffect) -> float | None:
+    if organ.dose_u_gy is None or organ.lea_catcheside is None or now.alpha_beta_gy is None:
+        return None
+    return organ.dose_u_gy * (1 + 2 * organ.lea_catcheside * organ.dose_gy / now.alpha_beta_gy)
+
+
 def _summed(voi: Voi, effect: OrganEffect, earlier: Sequence[EarlierCycle]) -> CumulativeDose:
     found = [(cycle.name, cycle.organs.get(key_of(voi.name))) for cycle in earlier]
     known = [organ for _, organ in found if organ is not None]
@@ -140,17 +175,16 @@ def _summed(voi: Voi, effect: OrganEffect, earlier: Sequence[EarlierCycle]) -> C
     previous = float(sum(organ.dose_gy for organ in known))
     beds = [organ.bed_gy for organ in known]
     previous_bed = None if lacking or any(bed is None for bed in beds) else float(sum(bed or 0.0 for bed in beds))
-    parts = [effect.dose_u_gy, *(organ.dose_u_gy for organ in known)]
-    u = None if any(part is None for part in parts) else float(sum(part or 0.0 for part in parts))
     note = f"{voi.name}: not (wholly) in {', '.join(lacking)}: its dose there is not counted" if lacking else ""
     return CumulativeDose(
         name=voi.name,
         cycles=1 + len(known),
         previous_gy=previous,
         dose_gy=effect.dose_gy + previous,
-        dose_u_gy=u,
+        dose_u_gy=_added([effect.dose_u_gy, *(organ.dose_u_gy for organ in known)]),
         previous_bed_gy=previous_bed if earlier else 0.0,
         bed_gy=None if effect.bed_gy is None or previous_bed is None else effect.bed_gy + previous_bed,
+        bed_u_gy=None if lacking else _added([effect.bed_u_gy, *(_bed_u(organ, effect) for organ in known)]),
         note=note,
     )
 

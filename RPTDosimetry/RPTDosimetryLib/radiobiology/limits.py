@@ -20,8 +20,9 @@ IMAGE_BASED: Final = "image-based, not blood-based"
 class LimitRow:
     """One volume against one limit [Gy], over all cycles that were given.
 
-    remaining_gy: limit − cumulative, negative above it. gy_per_gbq: of this cycle, as absorbed dose. activity_gbq: what
-    would reach the limit at that dose per activity (and G, for BED), 0 above the limit, None where it cannot be told.
+    cumulative_u_gy: 1 σ, see CumulativeDose. remaining_gy: limit − cumulative, negative above it. gy_per_gbq: of this
+    cycle, as absorbed dose. activity_gbq: what would reach the limit at that dose per activity (and G, for BED), 0
+    above the limit, None where it cannot be told.
     """
 
     name: str
@@ -30,6 +31,7 @@ class LimitRow:
     previous_gy: float | None
     this_cycle_gy: float | None
     cumulative_gy: float | None
+    cumulative_u_gy: float | None
     remaining_gy: float | None
     gy_per_gbq: float | None
     activity_gbq: float | None
@@ -73,6 +75,7 @@ def _row(effect: OrganEffect, total: CumulativeDose, limit: Limit, gy_per_gbq: f
         previous_gy=total.previous_bed_gy if by_bed else total.previous_gy,
         this_cycle_gy=this,
         cumulative_gy=cumulative,
+        cumulative_u_gy=total.bed_u_gy if by_bed else total.dose_u_gy,
         remaining_gy=remaining,
         gy_per_gbq=gy_per_gbq,
         activity_gbq=activity,

@@ -150,18 +150,16 @@ def _organs(table: Path, effects: Mapping[str, Mapping[str, str]], present: Pres
         u = _number(row.get("mean_u_gy"))
         if then and effect is not None:
             dose, u = float(then["dose_gy"]), _number(then.get("dose_u_gy"))
-        found[key] = EarlierOrgan(dose, u, _bed_then(then, effect))
+        found[key] = _weighted(dose, u, _factor_then(then, effect), effect)
     return found
 
 
-def _bed_then(then: Mapping[str, str], now: OrganEffect | None) -> float | None:
-    """BED of an earlier run by its own D and G with the α/β of now; None where it took another repair time."""
+def _factor_then(then: Mapping[str, str], now: OrganEffect | None) -> float | None:
+    """G that the earlier run stated; None where it took another repair time, or none."""
     if not then or now is None or now.alpha_beta_gy is None:
         return None
     g, repair = _number(then.get("lea_catcheside")), _number(then.get("repair_half_life_h"))
-    if g is None or repair is None or abs(repair - (now.repair_half_life_h or 0.0)) > 1e-9:
-        return None
-    return float(bed_gy(float(then["dose_gy"]), g, now.alpha_beta_gy))
+    return None if g is None or repair is None or abs(repair - (now.repair_half_life_h or 0.0)) > 1e-9 else g
 
 
 def _number(text: str | None) -> float | None:
@@ -211,7 +209,11 @@ def _mean_of(image: Image, voi: Voi, effect: OrganEffect, present: Present) -> E
         return None
     density = present.patient.density.voxels[inside]
     dose = dose_summary(image.voxels[inside], density, image.grid.voxel_volume_ml).mean_gy
-    bed = None
-    if effect.lea_catcheside is not None and effect.alpha_beta_gy is not None:
-        bed = float(bed_gy(dose, effect.lea_catcheside, effect.alpha_beta_gy))
-    return EarlierOrgan(dose, None, bed)
+    return _weighted(dose, None, effect.lea_catcheside, effect)
+
+
+def _weighted(dose: float, u: float | None, g: float | None, now: OrganEffect | None) -> EarlierOrgan:
+    """An earlier dose with its BED by its own D and G and the α/β of now."""
+    if g is None or now is None or now.alpha_beta_gy is None:
+        return EarlierOrgan(dose, u)
+    return EarlierOrgan(dose, u, float(bed_gy(dose, g, now.alpha_beta_gy)), g)

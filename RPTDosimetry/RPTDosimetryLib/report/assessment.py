@@ -13,6 +13,7 @@ from RPTDosimetryLib.physics.nuclides import nuclide
 from RPTDosimetryLib.radiobiology.cycles import (
     CyclesSettings,
     Present,
+    cumulative_bed_map,
     cumulative_doses,
     cumulative_map,
 )
@@ -81,6 +82,7 @@ def assessed(outcome: Outcome, choices: Choices | None = None) -> Outcome:
         eqd2=eqd2,
         cumulative=totals,
         cumulative_dose=cumulative_map(outcome.dose.image, earlier),
+        cumulative_bed=cumulative_bed_map(outcome.dose.image, present, earlier),
         limits=limit_rows(outcome.vois, effects, totals, choices.radiobiology.limits, a0_bq),
         protection=_protection(outcome, choices.protection),
         assessed_warnings=tuple(dict.fromkeys(said)),

@@ -16,7 +16,7 @@ from RPTDosimetryLib.text import aligned
 
 RADIOBIOLOGY, LIMITS, UNCERTAINTY = "radiobiology.csv", "limits.csv", "uncertainty.csv"
 PROTECTION, CUMULATIVE = "radiation_protection.json", "cumulative_dose_gy.nrrd"
-BED, EQD2 = "bed_gy.nrrd", "eqd2_gy.nrrd"
+BED, EQD2, CUMULATIVE_BED = "bed_gy.nrrd", "eqd2_gy.nrrd", "cumulative_bed_gy.nrrd"
 CUMULATIVE_METHOD: Final = (
     "Sum of the absorbed doses of all cycles that were given, on the present grid; NaN: not seen."
 )
@@ -28,6 +28,7 @@ DESCRIBED: Final = {
     BED: "Biologically effective dose",
     EQD2: "The same in 2 Gy fractions",
     CUMULATIVE: "Absorbed dose of all cycles",
+    CUMULATIVE_BED: "BED of all cycles",
 }
 
 
@@ -49,6 +50,10 @@ def write_assessment(outcome: Outcome, folder: Path) -> None:
         write_image(outcome.eqd2, folder / EQD2, f"EQD2 = BED/(1 + 2 Gy/(α/β)). {BED_METHOD}")
     if outcome.cumulative_dose is not None:
         write_image(outcome.cumulative_dose, folder / CUMULATIVE, CUMULATIVE_METHOD)
+    if outcome.cumulative_bed is not None:
+        write_image(
+            outcome.cumulative_bed, folder / CUMULATIVE_BED, f"Sum over the cycles, each with its G. {BED_METHOD}"
+        )
 
 
 def written_by(outcome: Outcome) -> dict[str, str]:
@@ -61,6 +66,7 @@ def written_by(outcome: Outcome) -> dict[str, str]:
         BED: outcome.bed is not None,
         EQD2: outcome.eqd2 is not None,
         CUMULATIVE: outcome.cumulative_dose is not None,
+        CUMULATIVE_BED: outcome.cumulative_bed is not None,
     }
     return {name: text for name, text in DESCRIBED.items() if there[name]}
 
@@ -85,6 +91,7 @@ def effect_rows(outcome: Outcome) -> list[dict[str, Any]]:
             "cumulative_gy": total.dose_gy,
             "cumulative_u_gy": total.dose_u_gy,
             "cumulative_bed_gy": total.bed_gy,
+            "cumulative_bed_u_gy": total.bed_u_gy,
         }
         for effect, total in zip(outcome.radiobiology, outcome.cumulative, strict=True)
     ]

@@ -90,6 +90,8 @@ def test_a_run_over_two_cycles(two_cycles):
     both = read_image(second / "cumulative_dose_gy.nrrd", "Gy")
     one = read_image(second / "dose_gy.nrrd", "Gy")
     assert both.voxels == pytest.approx(2 * one.voxels, rel=1e-5, abs=1e-9)
+    beds = read_image(second / "cumulative_bed_gy.nrrd", "Gy", "keep").voxels[study.organ]
+    assert beds == pytest.approx(2 * read_image(second / "bed_gy.nrrd", "Gy", "keep").voxels[study.organ], rel=1e-4)
     kidney = read_image(second / "bed_gy.nrrd", "Gy", "keep").voxels[study.organ]
     assert kidney == pytest.approx(one.voxels[study.organ] + g * one.voxels[study.organ] ** 2 / 2.6, rel=1e-4)
     assert told["files"]["bed_gy"].endswith("bed_gy.nrrd")

@@ -15,6 +15,7 @@ from RPTDosimetryLib.grid import Grid
 from RPTDosimetryLib.radiobiology.cycles import (
     CyclesSettings,
     PreviousCycle,
+    cumulative_bed_map,
     cumulative_doses,
     cumulative_map,
 )
@@ -81,6 +82,26 @@ def test_maps_on_the_same_grid_add_voxel_by_voxel(case, tmp_path):
     one = results(tmp_path / "1", {"liver": 5.0}, gray=5.0)
     _, cycles = summed(case, PreviousCycle(one))
     assert cumulative_map(case.dose.image, cycles).voxels == pytest.approx(case.dose.image.voxels + 5.0)
+
+
+def test_the_map_of_bed_adds_each_cycle_by_its_own_factor(case, tmp_path):
+    one = results(tmp_path / "1", {"kidney_left": 5.0}, beds=[["kidney_left", 5.0, 0.5, 0.06, 2.8]], gray=5.0)
+    found, cycles = summed(case, PreviousCycle(one))
+    both = cumulative_bed_map(case.dose.image, case.present, cycles)
+    kidney, liver = (voi.mask for voi in case.vois[:2])
+    assert both.voxels[kidney] == pytest.approx(found["kidney_left"].bed_gy, rel=1e-6)
+    assert found["kidney_left"].previous_bed_gy == pytest.approx(5 + 0.06 * 25 / 2.6)
+    assert np.isnan(both.voxels[liver]).all()  # its earlier kinetics are not known
+
+
+def test_the_error_of_a_summed_bed_is_that_of_its_cycles(case, tmp_path):
+    from dataclasses import replace
+
+    case.rows = tuple(replace(row, mean_u_gy=0.1) for row in case.rows)
+    one = results(tmp_path / "1", {"kidney_left": 5.0}, beds=[["kidney_left", 5.0, 0.5, 0.06, 2.8]])
+    found, _ = summed(case, PreviousCycle(one))
+    expected = case.effects[0].bed_u_gy + 0.5 * (1 + 2 * 0.06 * 5 / 2.6)
+    assert found["kidney_left"].bed_u_gy == pytest.approx(expected)
 
 
 def test_a_map_on_another_grid_is_refused_with_what_to_do(case, tmp_path):

@@ -18,6 +18,7 @@ from RPTDosimetryLib.dose.engine import compute_dose, media_wanted
 from RPTDosimetryLib.evaluation.organ_table import organ_doses
 from RPTDosimetryLib.files import require_folder, whole_folder
 from RPTDosimetryLib.physics.nuclides import nuclide
+from RPTDosimetryLib.radiobiology.read_cycles import require_addable
 from RPTDosimetryLib.records import (
     ActivitySeries,
     Administration,
@@ -96,6 +97,7 @@ def compute(folder: Path, settings: RunSettings, progress: Progress = silent, ca
     study, name = quantified.study, quantified.nuclide
     checks = require_consistent_activity(study, quantified.lambda_phys_per_s)
     registered = register(study, settings.registration, part_of(progress, 0.15, 0.45), cancelled)
+    require_addable(settings.cycles, name, registered.grid)
     patient = patient_map_of(registered, settings.density, *media_wanted(settings.dose))
     vois = delineate(registered, patient, settings.vois, part_of(progress, 0.45, 0.5), cancelled)
     series = series_of(registered, name, quantified.lambda_phys_per_s)

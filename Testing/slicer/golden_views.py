@@ -24,14 +24,12 @@ def fonts():
     return f"{info.family()} {info.pixelSize()}"
 
 
-def views(window, report_folder):
-    """Name of each picture, one after the other, when the window shows it."""
+def views(window, clicks):
+    """Name of each picture, one after the other, when the window shows it. clicks: a run of click_through."""
     import slicer
 
-    from RPTDosimetryLib.bridge.click_through import click_through
-
     panel = window.panel
-    for step in click_through(panel, report_folder):
+    for step in clicks:
         if step == "dose":
             panel.steps["dose"].ui.isodoseBox.click()
             panel.steps["dose"].ui.projectionBox.click()
@@ -68,26 +66,29 @@ def thumbnail(study_picture):
     view.quantize(128, dither=Image.Dither.NONE).save(THUMBNAIL, optimize=True)
 
 
-def make(folder):
-    """Every picture into a folder; their names."""
+def open_window():
+    """The window of the pictures, with an empty scene."""
     import app
+
+    window = app.make_window()
+    window.resize(*SIZE)
+    window.show()
+    return window
+
+
+def photographed(window, folder, click_through):
+    """Every picture into a folder; yields the name of each when it is made. The report that it writes is removed."""
     import slicer
 
     folder.mkdir(exist_ok=True, parents=True)
     report = Path(tempfile.gettempdir()) / "RPT report"  # it is in the picture
     shutil.rmtree(report, ignore_errors=True)
-    window = app.make_window()
-    window.resize(*SIZE)
-    window.show()
-    made = []
-    for name in views(window, report):
+    for name in views(window, click_through(window.panel, report)):
         slicer.app.processEvents()
         window.scroll_to_open_step()
         picture(window, folder / f"{name}.png")
-        made.append(name)
-    window.close()
+        yield name
     shutil.rmtree(report, ignore_errors=True)
-    return made
 
 
 if __name__ == "__main__":
@@ -96,8 +97,12 @@ if __name__ == "__main__":
     import application
 
     application.start()
+    from RPTDosimetryLib.bridge.click_through import click_through
+
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else GOLDEN
-    print("\n".join(make(folder)))
+    window = open_window()
+    print("\n".join(photographed(window, folder, click_through)))
+    window.close()
     if folder == GOLDEN:
         FONTS.write_text(fonts() + "\n", encoding="utf-8")
         thumbnail(GOLDEN / "study.png")

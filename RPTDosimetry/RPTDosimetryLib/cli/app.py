@@ -93,7 +93,8 @@ def run(
         print_json(results.answer())
         return
     print(organ_table_text(results.organ_doses))
-    print(assessment_text(results.outcome))
+    if results.outcome.limits:
+        print(assessment_text(results.outcome))
     print(results.where())
 
 

@@ -9,20 +9,20 @@ from typing import Any, Final
 from RPTDosimetryLib.radiobiology.cycles import CumulativeDose
 from RPTDosimetryLib.radiobiology.linear_quadratic import dose_for_bed_gy
 from RPTDosimetryLib.radiobiology.organ_effects import OrganEffect
-from RPTDosimetryLib.radiobiology.tissues import Limit, limits_of
+from RPTDosimetryLib.radiobiology.tissues import MARROW, Limit, limits_of, organ_of
 from RPTDosimetryLib.records import Voi
 from RPTDosimetryLib.units import BQ_PER_GBQ
 
 IMAGE_BASED: Final = "image-based, not blood-based"
-MARROW: Final = "marrow"
 
 
 @dataclass(frozen=True)
 class LimitRow:
     """One volume against one limit [Gy], over all cycles that were given.
 
-    remaining_gy: limit − cumulative, negative above it. gy_per_gbq: of this cycle, as absorbed dose. activity_gbq: what
-    would reach the limit at that dose per activity (and G, for BED), 0 above the limit, None where it cannot be told.
+    cumulative_u_gy: 1 σ, see CumulativeDose. remaining_gy: limit − cumulative, negative above it. gy_per_gbq: of this
+    cycle, as absorbed dose. activity_gbq: what would reach the limit at that dose per activity (and G, for BED), 0
+    above the limit, None where it cannot be told.
     """
 
     name: str
@@ -31,6 +31,7 @@ class LimitRow:
     previous_gy: float | None
     this_cycle_gy: float | None
     cumulative_gy: float | None
+    cumulative_u_gy: float | None
     remaining_gy: float | None
     gy_per_gbq: float | None
     activity_gbq: float | None
@@ -66,7 +67,7 @@ def _row(effect: OrganEffect, total: CumulativeDose, limit: Limit, gy_per_gbq: f
     cumulative = total.bed_gy if by_bed else total.dose_gy
     remaining = None if cumulative is None else limit.limit_gy - cumulative
     activity, text = _activity(effect, remaining, gy_per_gbq, by_bed)
-    marrow = IMAGE_BASED if MARROW in limit.organ.lower() else ""
+    marrow = IMAGE_BASED if organ_of(limit.organ) == MARROW else ""
     return LimitRow(
         name=effect.name,
         quantity=limit.quantity,
@@ -74,6 +75,7 @@ def _row(effect: OrganEffect, total: CumulativeDose, limit: Limit, gy_per_gbq: f
         previous_gy=total.previous_bed_gy if by_bed else total.previous_gy,
         this_cycle_gy=this,
         cumulative_gy=cumulative,
+        cumulative_u_gy=total.bed_u_gy if by_bed else total.dose_u_gy,
         remaining_gy=remaining,
         gy_per_gbq=gy_per_gbq,
         activity_gbq=activity,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final
@@ -114,16 +115,21 @@ def _effect(
     )
 
 
-def bed_map(dose: DoseMap, vois: Sequence[Voi], effects: Sequence[OrganEffect]) -> Image | None:
-    """BED [Gy] per voxel as BED_METHOD says; None where no volume has a known α/β."""
+def effect_maps(
+    dose: DoseMap, vois: Sequence[Voi], effects: Sequence[OrganEffect]
+) -> tuple[Image | None, Image | None]:
+    """(BED, EQD2) [Gy] per voxel as BED_METHOD says; None where no volume has a known α/β."""
     known = [(voi, e) for voi, e in zip(vois, effects, strict=True) if e.lea_catcheside is not None]
     if not known:
-        return None
+        return None, None
     bed = np.full(dose.image.grid.shape_zyx, np.nan, dtype=np.float32)
+    eqd2 = bed.copy()
     for voi, effect in sorted(known, key=lambda pair: -np.count_nonzero(pair[0].mask)):
         require_same_grid(dose.image.grid, voi.grid, f"Dose and the mask of {voi.name}")
-        bed[voi.mask] = bed_gy(dose.image.voxels[voi.mask], effect.lea_catcheside or 0.0, effect.alpha_beta_gy or 1.0)
-    return Image(bed, dose.image.grid, "Gy")
+        alpha_beta = effect.alpha_beta_gy or math.nan
+        bed[voi.mask] = bed_gy(dose.image.voxels[voi.mask], effect.lea_catcheside or 0.0, alpha_beta)
+        eqd2[voi.mask] = eqd2_gy(bed[voi.mask], alpha_beta)
+    return Image(bed, dose.image.grid, "Gy"), Image(eqd2, dose.image.grid, "Gy")
 
 
 def bed_of_dose(dose_gy: float, lea_catcheside: float, tissue: Tissue) -> dict[str, Any]:

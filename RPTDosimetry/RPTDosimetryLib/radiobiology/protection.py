@@ -107,7 +107,9 @@ class StaffExposure:
 
 @dataclass(frozen=True)
 class Protection:
-    """The page on radiation protection. release_time_h: from when the dose rate stays below the limit that was set."""
+    """The page on radiation protection. release_time_h: from when the dose rate stays at or below the limit that was
+    set, by the measured activity; release_upper_time_h: the same if nothing were excreted. None: not told.
+    """
 
     nuclide: str
     administered_gbq: float
@@ -120,6 +122,7 @@ class Protection:
     release_usv_per_h: float | None = None
     release_source: str = ""
     release_time_h: float | None = None
+    release_upper_time_h: float | None = None
     release_arithmetic: str = "no release limit is set"
     notes: tuple[str, ...] = field(default_factory=tuple)
 
@@ -149,6 +152,7 @@ def protection_of(patient: Patient, settings: ProtectionSettings | None = None) 
     left, said = _residual(patient)
     times_s = np.array(HOURS) * S_PER_H
     release = _release(settings, left, told)
+    slowest, _ = _release(settings, lambda time_s: a0_bq * np.exp(-patient.lambda_phys_per_s * time_s), told)
     return Protection(
         nuclide=patient.nuclide.name,
         administered_gbq=a0_bq / BQ_PER_GBQ,
@@ -164,6 +168,7 @@ def protection_of(patient: Patient, settings: ProtectionSettings | None = None) 
         release_usv_per_h=settings.release_usv_per_h,
         release_source=settings.release_source,
         release_time_h=release[0],
+        release_upper_time_h=slowest,
         release_arithmetic=release[1],
         notes=_notes(settings, patient),
     )
@@ -245,6 +250,8 @@ def _notes(settings: ProtectionSettings, patient: Patient) -> tuple[str, ...]:
     notes = [
         "Dose rates are upper estimates: a point in air, nothing attenuated in the patient (bremsstrahlung left out); "
         "within 1 m a patient is no point.",
+        "The measured activity is that of the field of view: what lies outside it, such as legs and head, is missing "
+        "from it; upper values take nothing as excreted.",
         "Sessions a year count these administrations alone, with the shielding and the skill of the source.",
     ]
     if patient.nuclide.name != settings.staff_nuclide:

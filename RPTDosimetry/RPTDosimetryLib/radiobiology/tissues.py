@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Literal
@@ -15,6 +16,8 @@ from RPTDosimetryLib.vois.names import canonical_name
 _STRICT = {"extra": "forbid"}
 #: The name under which all lesions are looked up.
 TUMOUR: Final = "tumour"
+#: And that of whatever part of the marrow was drawn ("vertebral_marrow", "red marrow").
+MARROW: Final = "bone marrow"
 
 
 @dataclass(frozen=True)
@@ -129,4 +132,6 @@ def limits_of(voi: Voi, limits: Sequence[Limit]) -> tuple[Limit, ...]:
 def _organ(name: str) -> str:
     if name.strip().lower() in ("tumour", "tumor", "lesion"):
         return TUMOUR
+    if "marrow" in re.split(r"[^a-z]+", name.lower()):
+        return MARROW
     return canonical_name(name).removeprefix("left ").removeprefix("right ").strip().lower()

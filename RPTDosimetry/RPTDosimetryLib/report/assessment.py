@@ -13,13 +13,14 @@ from RPTDosimetryLib.physics.nuclides import nuclide
 from RPTDosimetryLib.radiobiology.cycles import (
     CyclesSettings,
     Present,
+    cumulative_bed_map,
     cumulative_doses,
     cumulative_map,
-    read_cycles,
 )
 from RPTDosimetryLib.radiobiology.limits import limit_rows
-from RPTDosimetryLib.radiobiology.organ_effects import bed_map, dose_of, organ_effects
+from RPTDosimetryLib.radiobiology.organ_effects import dose_of, effect_maps, organ_effects
 from RPTDosimetryLib.radiobiology.protection import Patient, Protection, ProtectionSettings, protection_of
+from RPTDosimetryLib.radiobiology.read_cycles import read_cycles
 from RPTDosimetryLib.radiobiology.tissues import RadiobiologySettings
 from RPTDosimetryLib.report.outcome import Outcome
 from RPTDosimetryLib.uncertainty.budget import BudgetInputs, DoseBudget, dose_budget
@@ -68,6 +69,7 @@ def assessed(outcome: Outcome, choices: Choices | None = None) -> Outcome:
     present = Present(outcome.vois, effects, outcome.patient, outcome.dose.nuclide)
     earlier = read_cycles(choices.cycles, present)
     totals = cumulative_doses(present, earlier)
+    bed, eqd2 = effect_maps(outcome.dose, outcome.vois, effects)
     a0_bq = outcome.registered.study.administration.administered_activity_bq
     said = [text for cycle in earlier for text in cycle.warnings] + [total.note for total in totals if total.note]
     said += [text for row in rows if (text := dose_of(row, choices.radiobiology)[2])]
@@ -76,9 +78,11 @@ def assessed(outcome: Outcome, choices: Choices | None = None) -> Outcome:
         organ_doses=rows,
         uncertainty=budgets,
         radiobiology=effects,
-        bed=bed_map(outcome.dose, outcome.vois, effects),
+        bed=bed,
+        eqd2=eqd2,
         cumulative=totals,
         cumulative_dose=cumulative_map(outcome.dose.image, earlier),
+        cumulative_bed=cumulative_bed_map(outcome.dose.image, present, earlier),
         limits=limit_rows(outcome.vois, effects, totals, choices.radiobiology.limits, a0_bq),
         protection=_protection(outcome, choices.protection),
         assessed_warnings=tuple(dict.fromkeys(said)),

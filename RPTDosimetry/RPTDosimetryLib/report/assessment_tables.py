@@ -15,17 +15,20 @@ from RPTDosimetryLib.study.image_files import write_image
 from RPTDosimetryLib.text import aligned
 
 RADIOBIOLOGY, LIMITS, UNCERTAINTY = "radiobiology.csv", "limits.csv", "uncertainty.csv"
-PROTECTION, BED, CUMULATIVE = "radiation_protection.json", "bed_gy.nrrd", "cumulative_dose_gy.nrrd"
+PROTECTION, CUMULATIVE = "radiation_protection.json", "cumulative_dose_gy.nrrd"
+BED, EQD2, CUMULATIVE_BED = "bed_gy.nrrd", "eqd2_gy.nrrd", "cumulative_bed_gy.nrrd"
 CUMULATIVE_METHOD: Final = (
     "Sum of the absorbed doses of all cycles that were given, on the present grid; NaN: not seen."
 )
 DESCRIBED: Final = {
     RADIOBIOLOGY: "BED, EQD2, gEUD, all cycles",
-    LIMITS: "Planning limits, what is left",
+    LIMITS: "Planning limits and margins",
     UNCERTAINTY: "Uncertainty, share by share",
     PROTECTION: "Radiation protection",
     BED: "Biologically effective dose",
+    EQD2: "The same in 2 Gy fractions",
     CUMULATIVE: "Absorbed dose of all cycles",
+    CUMULATIVE_BED: "BED of all cycles",
 }
 
 
@@ -43,8 +46,14 @@ def write_assessment(outcome: Outcome, folder: Path) -> None:
             temporary.write_text(json_text(told) + "\n", encoding="utf-8")
     if outcome.bed is not None:
         write_image(outcome.bed, folder / BED, BED_METHOD)
+    if outcome.eqd2 is not None:
+        write_image(outcome.eqd2, folder / EQD2, f"EQD2 = BED/(1 + 2 Gy/(α/β)). {BED_METHOD}")
     if outcome.cumulative_dose is not None:
         write_image(outcome.cumulative_dose, folder / CUMULATIVE, CUMULATIVE_METHOD)
+    if outcome.cumulative_bed is not None:
+        write_image(
+            outcome.cumulative_bed, folder / CUMULATIVE_BED, f"Sum over the cycles, each with its G. {BED_METHOD}"
+        )
 
 
 def written_by(outcome: Outcome) -> dict[str, str]:
@@ -55,7 +64,9 @@ def written_by(outcome: Outcome) -> dict[str, str]:
         UNCERTAINTY: bool(outcome.uncertainty),
         PROTECTION: outcome.protection is not None,
         BED: outcome.bed is not None,
+        EQD2: outcome.eqd2 is not None,
         CUMULATIVE: outcome.cumulative_dose is not None,
+        CUMULATIVE_BED: outcome.cumulative_bed is not None,
     }
     return {name: text for name, text in DESCRIBED.items() if there[name]}
 
@@ -80,6 +91,7 @@ def effect_rows(outcome: Outcome) -> list[dict[str, Any]]:
             "cumulative_gy": total.dose_gy,
             "cumulative_u_gy": total.dose_u_gy,
             "cumulative_bed_gy": total.bed_gy,
+            "cumulative_bed_u_gy": total.bed_u_gy,
         }
         for effect, total in zip(outcome.radiobiology, outcome.cumulative, strict=True)
     ]

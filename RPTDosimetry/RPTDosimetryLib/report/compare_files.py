@@ -53,7 +53,7 @@ def _compared(name: str, then: Path, now: Path) -> FileComparison:
     if is_dicom(now):
         return _compared_dicom(name, then, now)
     if is_image_file(now):
-        return _compared_maps(name, *(read_image(path, header_text(path, "unit")) for path in (then, now)))
+        return _compared_maps(name, *(read_image(path, header_text(path, "unit"), "keep") for path in (then, now)))
     if now.suffix.lower() == ".csv":
         return _compared_tables(name, then, now)
     if now.suffix.lower() == ".png":
@@ -77,7 +77,9 @@ def _compared_dicom(name: str, then: Path, now: Path) -> FileComparison:
 def _compared_maps(name: str, then: Image, now: Image) -> FileComparison:
     if not then.grid.same_as(now.grid):
         return FileComparison(name, False, text=f"lies on another grid: {then.grid} then, {now.grid} now")
-    apart = np.abs(now.voxels.astype(np.float64) - then.voxels.astype(np.float64))
+    if not np.array_equal(np.isnan(then.voxels), np.isnan(now.voxels)):
+        return FileComparison(name, False, text="has a value in other voxels than then")
+    apart = np.nan_to_num(np.abs(now.voxels.astype(np.float64) - then.voxels.astype(np.float64)))
     largest, unit = float(apart.max()), "" if then.unit == "1" else then.unit
     if largest == 0:
         return FileComparison(name, False, 0.0, unit, "same values; the header or the compression differs")

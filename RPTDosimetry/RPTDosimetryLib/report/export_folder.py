@@ -38,7 +38,9 @@ _MAPS: Final = {
     "dose_gy": "Gy",
     "dose_standard_error_gy": "Gy",
     "bed_gy": "Gy",
+    "eqd2_gy": "Gy",
     "cumulative_dose_gy": "Gy",
+    "cumulative_bed_gy": "Gy",
     "tia_bq_s": "Bq·s",
     "density_g_per_cm3": "g/cm3",
 }

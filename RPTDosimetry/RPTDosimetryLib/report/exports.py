@@ -252,7 +252,7 @@ def _write_scene(writing: Writing) -> None:
 
 #: In the order of writing; the summary lists the files that are there by then.
 EXPORTS: Final[tuple[Export, ...]] = (
-    Export("results", "Report (HTML, PDF), maps, tables, figures, RT Dose, provenance", _write_results),
+    Export("results", "Report (HTML, PDF), maps, tables, RT Dose", _write_results),
     Export("parts", "For other systems", _write_parts, lambda order: bool(order.parts)),
     Export("comparison", "Comparison of doses", _write_comparison, lambda order: bool(order.comparison)),
     Export("notice", "Contours that are not reviewed", _write_notice, lambda order: bool(order.unreviewed)),

@@ -33,8 +33,8 @@ class Outcome:
     curves: VOI name → measured curve and its fit. totals: activity before and after calibration, a time point each.
     compared: VOI name → what fewer scans would have given. settings: what was chosen, a camera's values written out.
     What report/assessment.py adds, in the order of vois: radiobiology, cumulative (over the cycles given) and
-    uncertainty; limits, protection (None without an administered activity), bed and cumulative_dose (maps [Gy], None
-    where there is none), and assessed_warnings.
+    uncertainty; limits; protection (None without an administered activity); bed, eqd2, cumulative_dose and
+    cumulative_bed (maps [Gy], None where there is none); and assessed_warnings.
     """
 
     registered: RegisteredStudy
@@ -54,7 +54,9 @@ class Outcome:
     uncertainty: tuple[DoseBudget, ...] = ()
     protection: Protection | None = None
     bed: Image | None = None
+    eqd2: Image | None = None
     cumulative_dose: Image | None = None
+    cumulative_bed: Image | None = None
     assessed_warnings: tuple[str, ...] = ()
 
     @property

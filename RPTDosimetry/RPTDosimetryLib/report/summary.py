@@ -58,7 +58,7 @@ def organ_text(rows: Sequence[OrganDose], title: str) -> TableOfText:
         (
             row.name,
             *(_figure(row.volume_ml), _figure(row.mass_g), _figure(row.tia_bq_s / BQ_PER_MBQ / S_PER_H)),
-            *(_figure(row.mean_gy), _figure(row.d98_gy), _figure(row.d2_gy), _figure(row.gy_per_gbq)),
+            *(_with_u(row.mean_gy, row.mean_u_gy), _figure(row.d98_gy), _figure(row.d2_gy), _figure(row.gy_per_gbq)),
             row.reviewed_by or "NOT REVIEWED",
         )
         for row in rows
@@ -106,6 +106,11 @@ def _list(title: str, lines: Sequence[str]) -> list[str]:
     if not lines:
         return []
     return [f"<h3>{title}</h3><ul>", *(f"<li>{escape(line)}</li>" for line in lines), "</ul>"]
+
+
+def _with_u(value: float, u: float | None) -> str:
+    """A mean with its combined standard uncertainty (1 σ), where one is known."""
+    return _figure(value) if u is None else f"{value:.4g} ± {u:.2g}"
 
 
 def _figure(value: float | None) -> str:

@@ -64,8 +64,18 @@ class DeviceWorker:
                 for kind, beam in ((ELECTRON_KIND, plan.electrons), (PHOTON_KIND, plan.photons))
             }
             self._score, self._sums = on_device(self.score), on_device(self._nothing)
-            for kind in self._beams:  # compiles it
+            self._compile()
+
+    def _compile(self) -> None:
+        """Launch without histories. Raises TransportError where the CUDA target does not fit the other packages."""
+        try:
+            for kind in self._beams:
                 self._launch(kind, Histories(0, 0, 0, 1))
+        except (AttributeError, ImportError, TypeError) as error:
+            raise TransportError(
+                f"Numba cannot compile for the CUDA device ({' '.join(str(error).split())}): its CUDA target does not "
+                "fit the installed numpy. numba-cuda 0.30.4 needs numpy below 2.5. Or choose device cpu."
+            ) from error
 
     def run(self, batch: int, stopped: Cancelled) -> tuple[float, float] | None:
         """See BatchWorker."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from RPTDosimetryLib.errors import ConfigurationError
 from RPTDosimetryLib.records import Progress, silent
 from RPTDosimetryLib.validation.decay_cases import decay_rows
+from RPTDosimetryLib.validation.effect_cases import air_rows, effect_rows
 from RPTDosimetryLib.validation.gamma_cases import gamma_rows
 from RPTDosimetryLib.validation.kernel_cases import kernel_rows, sphere_rows
 from RPTDosimetryLib.validation.kinetics_cases import kinetics_rows
@@ -82,6 +83,16 @@ CASES: tuple[Case, ...] = (
         "media and once from its CT numbers; the part that photons started apart. Bars are meant beyond two joint "
         "standard errors.",
         monte_carlo_rows,
+    ),
+    Case(
+        "biologically effective dose",
+        "BED of a kidney with its own fitted kinetics; the parameters (α/β, repair) are taken from literature.",
+        effect_rows,
+    ),
+    Case(
+        "photons in air",
+        "What the dose rate at 1 m rests on: energy transfer in air from this program's own cross sections.",
+        air_rows,
     ),
     Case("gamma index", "A dose shifted by the criterion, where γ can be written down.", gamma_rows),
     Case("RT Dose files", "A dose map written as DICOM RT Dose and read by another program.", rtdose_rows),

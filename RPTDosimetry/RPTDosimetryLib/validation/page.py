@@ -23,7 +23,7 @@ NOT_COMPARED: Final = (
     "Y-90 beyond the first neighbour, bremsstrahlung and straggling: shown without a bar; two joint standard errors "
     "are 9 to 10 % there.",
     "Lungs, cortical bone, marrow and the rest of the body under engine msv8: shown without a bar.",
-    "Biological effect (BED, EQD2) and its parameters.",
+    "Parameters of biological effect (α/β, repair half-times) and planning limits: literature, not measured here.",
 )
 
 

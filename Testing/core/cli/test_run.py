@@ -80,7 +80,7 @@ def test_run_writes_every_result_and_they_agree_with_hand_figures(small_study, r
     assert names == {
         *("dose_gy.nrrd", "tia_bq_s.nrrd", "density_g_per_cm3.nrrd", "vois.nrrd", "organ_doses.csv", "dvh.csv"),
         *("dose_overlay.png", "dvh.png", "curves.png", "provenance.json"),
-        *("dose_rtdose.dcm", "tia_with_fewer_scans.csv", "bed_gy.nrrd", "radiation_protection.json"),
+        *("dose_rtdose.dcm", "tia_with_fewer_scans.csv", "bed_gy.nrrd", "eqd2_gy.nrrd", "radiation_protection.json"),
         *("radiobiology.csv", "limits.csv", "uncertainty.csv", "voi_layers.nrrd", "report.html", "report.pdf"),
         *(
             f"{what}_{n}.{ending}"

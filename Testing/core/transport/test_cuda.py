@@ -124,6 +124,17 @@ def test_a_stack_that_is_too_small_fails_the_batch(simulated):
     assert "no room on the stack" in str(simulated["without room"])
 
 
+def test_a_cuda_target_that_does_not_fit_numpy_is_said(monkeypatch):
+    def missing(*_):
+        raise AttributeError("module 'numpy' has no attribute 'row_stack'")
+
+    monkeypatch.setattr(DeviceWorker, "_launch", missing)
+    worker = DeviceWorker.__new__(DeviceWorker)
+    worker._beams = {1: None}
+    with pytest.raises(TransportError, match=r"row_stack.*does not fit the installed numpy"):
+        worker._compile()
+
+
 def test_a_full_stack_counts_what_it_cannot_take():
     stack = np.zeros((3, 10))
     particle = Particle(0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0)

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
 from pydicom.uid import generate_uid
 
 from RPTDosimetryLib.errors import StudyError
@@ -57,7 +58,7 @@ class DicomIdentity:
     def record(self) -> dict[str, Any]:
         """JSON-ready; identity_of_record reads it."""
         return {
-            "attributes": {element.keyword: _text(self.attributes, element.keyword) for element in self.attributes},
+            "attributes": {e.keyword: _text(self.attributes, e.keyword) for e in self.attributes if e.VR != "SQ"},
             "missing": self.missing,
             "modality": self.modality,
             "series_instance_uid": self.series_instance_uid,
@@ -148,8 +149,8 @@ def _fitted(header: Any, keyword: str, said: list[str]) -> str:
     most = _MOST.get(dictionary_VR(keyword))
     if most is None:
         return told
-    parts = told.split("=") if keyword == "PatientName" else [told]
-    cut = "=".join(part[:most] for part in parts)
+    between = "=" if dictionary_VR(keyword) == "PN" else "\\"
+    cut = between.join(part[:most] for part in told.split(between))
     if cut != told:
         said.append(
             f"{keyword} has more than the {most} characters that DICOM allows: written files hold the first {most}."
@@ -158,5 +159,8 @@ def _fitted(header: Any, keyword: str, said: list[str]) -> str:
 
 
 def _text(header: Any, keyword: str) -> str:
+    """The value as DICOM writes it, several values with a backslash between them."""
     value = header.get(keyword)
+    if isinstance(value, (list, MultiValue)):
+        return "\\".join(str(part) for part in value)
     return "" if value is None else str(value)

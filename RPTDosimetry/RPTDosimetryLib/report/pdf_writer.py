@@ -24,6 +24,8 @@ from RPTDosimetryLib.report.pdf_fonts import BOLD, PLAIN, marked_up, register_fo
 MM: Final = 72.0 / 25.4
 #: Margins [mm]: a binder's holes and a printer's edge fit.
 LEFT, RIGHT, TOP, BOTTOM = 18.0, 14.0, 24.0, 20.0
+#: What has to be left on a page below a title, and below the caption of a table [mm].
+HEADING_MM, CAPTION_MM = 60.0, 35.0
 WARNING_COLOUR: Final = "#b2182b"
 #: A picture of 130 dpi is not drawn larger than it is sharp; pixels are stored once, without transparency.
 _WIDEST_PX: Final = 1800
@@ -64,10 +66,10 @@ def _styles() -> dict[str, Any]:
         "small": ParagraphStyle("small", base, fontSize=7.5, leading=10, textColor=HexColor("#444444")),
         "title": ParagraphStyle("title", base, fontName=BOLD, fontSize=17, leading=22, spaceAfter=6),
         "h1": ParagraphStyle(
-            "h1", base, fontName=BOLD, fontSize=13, leading=17, spaceBefore=12, spaceAfter=5, keepWithNext=1,
+            "h1", base, fontName=BOLD, fontSize=13, leading=17, spaceBefore=12, spaceAfter=5,
         ),
         "h2": ParagraphStyle(
-            "h2", base, fontName=BOLD, fontSize=10, leading=13, spaceBefore=7, spaceAfter=3, keepWithNext=1,
+            "h2", base, fontName=BOLD, fontSize=10, leading=13, spaceBefore=7, spaceAfter=3,
         ),
         "cell": ParagraphStyle("cell", base, fontSize=7.5, leading=9.5, spaceAfter=0),
         "figure": ParagraphStyle("figure", base, fontSize=7.5, leading=9.5, spaceAfter=0, alignment=2),
@@ -87,7 +89,14 @@ def _paragraph(text: str, style: str) -> Any:
 
 
 def _heading(block: Heading, _width: float, _height: float) -> list[Any]:
-    return [_paragraph(block.text, f"h{block.level}")]
+    return [*_room(HEADING_MM), _paragraph(block.text, f"h{block.level}")]
+
+
+def _room(height_mm: float) -> list[Any]:
+    """A new page where less than that is left on this one: a title is not left alone at its foot."""
+    from reportlab.platypus import CondPageBreak
+
+    return [CondPageBreak(height_mm * MM)]
 
 
 def _text(block: Paragraph, _width: float, _height: float) -> list[Any]:
@@ -124,7 +133,7 @@ def _table(block: Table, width: float, _height: float) -> list[Any]:
         [_paragraph(cell, _side("cell", column in block.words)) for column, cell in enumerate(row)]
         for row in block.rows
     ]
-    title = [_paragraph(block.caption, "h2")] if block.caption else []
+    title = [*_room(CAPTION_MM), _paragraph(block.caption, "h2")] if block.caption else []
     return [*title, _grid([head, *body], widths, 1), _space(6)]
 
 

@@ -345,3 +345,40 @@ def test_long_names_fit_and_the_objects_stay_valid(long_named, tmp_path):
             known = ("Patient's Name", "invalid data values")
             assert [line for line in told if not any(word in line for word in known)] == []
     assert any("AccessionNumber" in text for text in answer["warnings"])
+
+
+def test_a_disk_that_refuses_leaves_nothing(finished, tmp_path, monkeypatch):
+    def full(*_args, **_more):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("RPTDosimetryLib.report.export_folder.write_image", full)
+    with pytest.raises(ReportError, match="No space left on device"):
+        export_record(finished[1], tmp_path / "out", ExportChoice(rtdose=True, nrrd=True))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_several_values_of_an_attribute_come_through_the_record(finished):
+    told = json.loads((finished[1] / "provenance.json").read_text(encoding="utf-8"))["patient"]
+    told["attributes"]["DeidentificationMethod"] = "first\\second"
+    identity = identity_of_record(told)
+    assert list(identity.attributes.DeidentificationMethod) == ["first", "second"]
+    assert identity.record()["attributes"]["DeidentificationMethod"] == "first\\second"
+
+
+@pytest.mark.parametrize("key", [None, "of a test"])
+def test_a_study_without_dicom_images_still_gives_valid_objects_that_refer_to_no_image(finished, tmp_path, key):
+    """As the record of an NRRD study has it: a patient's ID alone, made-up UIDs, no image."""
+    run = shutil.copytree(finished[1], tmp_path / "run")
+    told = json.loads((run / "provenance.json").read_text(encoding="utf-8"))
+    told["patient"] |= {"images": [], "series_instance_uid": "", "modality": ""}
+    for keyword in ("PatientName", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID"):
+        told["patient"]["attributes"][keyword] = ""
+    (run / "provenance.json").write_text(json.dumps(told), encoding="utf-8")
+    wanted = ExportChoice(rtdose=True, seg=True, sr=True, pdf=True, rtstruct=True, key=key)
+    answer = export_record(run, tmp_path / "out", wanted)
+    assert any("are not DICOM" in text for text in answer["warnings"])
+    for name in OBJECTS:
+        assert "ReferencedSeriesSequence" not in pydicom.dcmread(tmp_path / "out" / name)
+        if shutil.which("dciodvfy"):
+            done = subprocess.run(["dciodvfy", tmp_path / "out" / name], capture_output=True, text=True, check=False)
+            assert "Error" not in done.stderr + done.stdout, name

@@ -117,7 +117,7 @@ def dicom_text(keyword: str, value: str) -> str:
         return " / ".join(group for group in groups if group)
     if keyword.endswith("Date") and len(value) == 8 and value.isdigit():
         return f"{value[:4]}-{value[4:6]}-{value[6:]}"
-    return value
+    return value.replace("\\", "; ")
 
 
 def _hours(seconds: float | None) -> str:

@@ -34,7 +34,7 @@ from RPTDosimetryLib.registration.beds import BedSettings, bed_groups, join_beds
 from RPTDosimetryLib.registration.field_of_view import Truncation, truncation
 from RPTDosimetryLib.registration.patient_map import patient_map_of
 from RPTDosimetryLib.registration.register import register
-from RPTDosimetryLib.report.assessment import assessed, choices_of
+from RPTDosimetryLib.report.assessment import assessed, choices_of, present_cycle
 from RPTDosimetryLib.report.outcome import Outcome
 from RPTDosimetryLib.report.provenance import Origin, sha256_of_files
 from RPTDosimetryLib.report.results import RunResults, outputs_of, remove_outdated, write_results
@@ -97,7 +97,7 @@ def compute(folder: Path, settings: RunSettings, progress: Progress = silent, ca
     study, name = quantified.study, quantified.nuclide
     checks = require_consistent_activity(study, quantified.lambda_phys_per_s)
     registered = register(study, settings.registration, part_of(progress, 0.15, 0.45), cancelled)
-    require_addable(settings.cycles, name, registered.grid)
+    require_addable(settings.cycles, present_cycle(registered, name))
     patient = patient_map_of(registered, settings.density, *media_wanted(settings.dose))
     vois = delineate(registered, patient, settings.vois, part_of(progress, 0.45, 0.5), cancelled)
     series = series_of(registered, name, quantified.lambda_phys_per_s)

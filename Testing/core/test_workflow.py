@@ -341,6 +341,16 @@ def test_organ_doses_against_the_truth_with_and_without_recovery(department):
     assert lesion["mean_gy"] < department.true_mean_gy(3) < lesion["mean_recovered_gy"]
 
 
+def test_the_phantoms_own_uncertainties_reach_the_dose(department):
+    """Factor (2 % of the filling and the counts) and recovery curve of the camera are shares of the kidney's budget."""
+    budget = next(b for b in department.first.answer.json["uncertainty"] if b["name"] == "kidney_left")
+    shares = {share["cause"]: share["relative_u"] for share in budget["recovered_shares"]}
+    assert shares["calibration factor"] == pytest.approx(department.camera["factor_relative_se"])
+    assert 0 < shares["recovery curve"] < 0.1
+    assert not [text for text in budget["not_included"] if "calibration" in text or text.startswith("recovery")]
+    assert department.first.organs["kidney_left"]["mean_recovered_u_gy"] == budget["mean_recovered_u_gy"]
+
+
 def test_the_decays_and_the_energy_of_the_whole_body_are_those_of_the_truth(department):
     tia = read_image(department.first.folder / "tia_bq_s.nrrd", "Bq·s").voxels.sum(dtype=np.float64)
     assert tia == pytest.approx(sum(department.true_tia_bq_s(region) for region in REGIONS), rel=5e-3)

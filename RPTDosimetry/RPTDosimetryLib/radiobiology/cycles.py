@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from RPTDosimetryLib.errors import ConfigurationError
+from RPTDosimetryLib.grid import Grid
 from RPTDosimetryLib.radiobiology.organ_effects import OrganEffect
 from RPTDosimetryLib.records import Image, PatientMap, Voi
 from RPTDosimetryLib.vois.names import canonical_name
@@ -23,7 +24,8 @@ class PreviousCycle:
     """One earlier cycle. results: folder of its run, or its provenance.json or organ_doses.csv. dose: a dose map (RT
     Dose or an image in Gy), where there is no such folder, or in place of its map. transform: ITK file from points of
     the present reference image into that map (as Slicer saves it); same_anatomy: the map already lies on the present
-    anatomy, though on other voxels. nuclide: needed with a dose map alone, which does not tell it.
+    anatomy. One of both is needed for a map, unless its frame of reference is that of now. nuclide: needed with a dose
+    map alone, which does not tell it. patient_id: under which the earlier cycle is filed, where that is another one.
 
     Raises ConfigurationError: neither results nor dose.
     """
@@ -35,6 +37,7 @@ class PreviousCycle:
     transform: Path | None = None
     same_anatomy: bool = False
     nuclide: str | None = None
+    patient_id: str | None = None
 
     def __post_init__(self) -> None:
         if self.results is None and self.dose is None:
@@ -57,11 +60,17 @@ class PreviousCycle:
 
 @dataclass(frozen=True)
 class CyclesSettings:
-    """previous: every earlier cycle of this patient that counts, in any order."""
+    """previous: every earlier cycle of this patient that counts, each once, in any order. Raises ConfigurationError."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
 
     previous: tuple[PreviousCycle, ...] = ()
+
+    def __post_init__(self) -> None:
+        places = [str(place) for given in self.previous for place in {given.results, given.dose} if place is not None]
+        twice = sorted({place for place in places if places.count(place) > 1})
+        if twice:
+            raise ConfigurationError(f"cycles.previous: {', '.join(twice)} stands there twice and would count twice.")
 
 
 @dataclass(frozen=True)
@@ -91,13 +100,27 @@ class EarlierCycle:
 
 
 @dataclass(frozen=True)
-class Present:
-    """What earlier cycles are brought to: volumes, their effects in this cycle, patient and nuclide."""
+class PresentCycle:
+    """What an earlier cycle must fit: nuclide, grid of the dose, patient's ID and frame of reference, where known."""
 
+    nuclide: str
+    grid: Grid
+    patient_id: str = ""
+    frame_uid: str | None = None
+
+
+@dataclass(frozen=True)
+class Present:
+    """What earlier cycles are brought to: this cycle, its volumes, their effects in it, and the patient map.
+
+    recovered: means over the recovery coefficient are added, where both cycles have them, instead of those as imaged.
+    """
+
+    cycle: PresentCycle
     vois: Sequence[Voi]
     effects: Sequence[OrganEffect]
     patient: PatientMap
-    nuclide: str
+    recovered: bool = False
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from RPTDosimetryLib.radiobiology.cycles import (
     EarlierCycle,
     EarlierOrgan,
     Present,
+    PresentCycle,
     PreviousCycle,
     key_of,
 )
@@ -29,12 +30,13 @@ TABLE: Final = "organ_doses.csv"
 EFFECTS: Final = "radiobiology.csv"
 RECORD: Final = "provenance.json"
 MAP: Final = "dose_gy.nrrd"
+RT_DOSE: Final = "dose_rtdose.dcm"
 #: Share of a voxel that must lie in the field of view of an earlier map for the voxel to have a dose of it.
 SEEN: Final = 0.99
 
 
-def require_addable(settings: CyclesSettings, nuclide_now: str, onto: Grid) -> None:
-    """Ask what can be asked of earlier cycles before a long computation: files, nuclides, maps on the present grid.
+def require_addable(settings: CyclesSettings, now: PresentCycle) -> None:
+    """Ask what can be asked of earlier cycles before a long computation: files, patient, nuclides, maps.
 
     Raises RadiobiologyError as read_cycles.
     """
@@ -44,13 +46,14 @@ def require_addable(settings: CyclesSettings, nuclide_now: str, onto: Grid) -> N
                 raise RadiobiologyError(
                     f"cycles.previous: there is no {path}. Give the earlier results where they are."
                 )
+        _require_patient(given, now.patient_id)
         if given.results is not None:
             told = _record(_folder(given.results))
-            _require_nuclide(given.name, str(told["steps"]["dose"]["nuclide"]), nuclide_now)
+            _require_nuclide(given.name, str(told["steps"]["dose"]["nuclide"]), now.nuclide)
         else:
-            _require_nuclide(given.name, str(given.nuclide), nuclide_now)
+            _require_nuclide(given.name, str(given.nuclide), now.nuclide)
         if given.wants_map:
-            _map(given, given.dose or _folder(given.results or Path()) / MAP, onto)
+            _map(given, given.dose or _folder(given.results or Path()) / MAP, now)
 
 
 def read_cycles(settings: CyclesSettings, present: Present) -> tuple[EarlierCycle, ...]:
@@ -59,7 +62,7 @@ def read_cycles(settings: CyclesSettings, present: Present) -> tuple[EarlierCycl
     Raises RadiobiologyError: no such file, another nuclide, a dose map on another grid without a transform, negative
     doses; ConfigurationError is raised earlier, by the settings.
     """
-    require_addable(settings, present.nuclide, present.patient.density.grid)
+    require_addable(settings, present.cycle)
     return tuple(_read(given, present) for given in settings.previous)
 
 
@@ -73,7 +76,7 @@ def _read(given: PreviousCycle, present: Present) -> EarlierCycle:
     image: Image | None = None
     warnings: tuple[str, ...] = ()
     try:
-        image = None if path is None else _map(given, path, present.patient.density.grid)
+        image = None if path is None else _map(given, path, present.cycle)
     except RadiobiologyError as error:
         if given.wants_map:
             raise
@@ -83,7 +86,7 @@ def _read(given: PreviousCycle, present: Present) -> EarlierCycle:
 
 def _of_map(given: PreviousCycle, present: Present) -> EarlierCycle:
     """A cycle of which only the dose map is at hand: means in the present volumes."""
-    image = _map(given, given.dose, present.patient.density.grid)
+    image = _map(given, given.dose, present.cycle)
     if image is None:
         return EarlierCycle(given.name)
     pairs = zip(present.vois, present.effects, strict=True)
@@ -122,6 +125,25 @@ def _require_nuclide(name: str, then: str, now: str) -> None:
         )
 
 
+def _require_patient(given: PreviousCycle, now: str) -> None:
+    """The patient's ID in the earlier RT Dose, where there is one, is that of now, or the one that was given for it."""
+    then = _header(given, "PatientID")
+    if then and now and then not in (now, given.patient_id):
+        raise RadiobiologyError(
+            f"The earlier cycle {given.name} is of patient {then}, the present one of {now}: doses are not added. "
+            f'Give the right one, or patient_id = "{then}" in cycles.previous where both are the same person.'
+        )
+
+
+def _header(given: PreviousCycle, keyword: str) -> str:
+    """An attribute of the earlier cycle's RT Dose: the dose that is given, or that of its results; empty without."""
+    from RPTDosimetryLib.study.dicom_files import read_dicom
+    from RPTDosimetryLib.study.read_dose import is_dicom
+
+    path = given.dose or _folder(given.results or Path()) / RT_DOSE
+    return str(read_dicom(path, pixels=False).get(keyword, "") or "") if is_dicom(path) else ""
+
+
 def _rows(path: Path) -> list[dict[str, str]]:
     try:
         with path.open(encoding="utf-8", newline="") as handle:
@@ -146,10 +168,9 @@ def _organs(table: Path, effects: Mapping[str, Mapping[str, str]], present: Pres
             raise RadiobiologyError(f"{table} is no organ table of a run: it lacks name or mean_gy.") from error
         if not dose >= 0:
             raise RadiobiologyError(f"{table}: the dose of {row['name']} is {dose:g} Gy. Check the earlier run.")
-        then, effect = effects.get(key, {}), now.get(key)
-        u = _number(row.get("mean_u_gy"))
-        if then and effect is not None:
-            dose, u = float(then["dose_gy"]), _number(then.get("dose_u_gy"))
+        then, effect, u = effects.get(key, {}), now.get(key), _number(row.get("mean_u_gy"))
+        if present.recovered and row.get("mean_recovered_gy"):
+            dose, u = float(row["mean_recovered_gy"]), _number(row.get("mean_recovered_u_gy"))
         found[key] = _weighted(dose, u, _factor_then(then, effect), effect)
     return found
 
@@ -166,8 +187,11 @@ def _number(text: str | None) -> float | None:
     return float(text) if text else None
 
 
-def _map(given: PreviousCycle, path: Path | None, onto: Grid) -> Image | None:
-    """The map of an earlier cycle on the present grid: as it is, by its transform, or by place where that is said."""
+def _map(given: PreviousCycle, path: Path | None, now: PresentCycle) -> Image | None:
+    """The map of an earlier cycle on the present grid: by its transform, or by place where that is known to hold.
+
+    Equal grids are no proof: two scans of one camera have the same voxels wherever the patient lies.
+    """
     if path is None:
         return None
     from RPTDosimetryLib.study.read_dose import read_dose
@@ -175,15 +199,16 @@ def _map(given: PreviousCycle, path: Path | None, onto: Grid) -> Image | None:
     image = read_dose(path)
     if float(image.voxels.min()) < 0:
         raise RadiobiologyError(f"{path} holds negative doses: it is no absorbed dose of a cycle. Check the file.")
-    if given.transform is None and image.grid.same_as(onto):
-        return image
-    if given.transform is None and not given.same_anatomy:
+    frame = _header(given, "FrameOfReferenceUID")
+    if given.transform is None and not given.same_anatomy and not (frame and frame == now.frame_uid):
         raise RadiobiologyError(
-            f"The dose {path} lies on another grid ({image.grid}) than the present cycle ({onto}), and nothing says "
-            "where the patient lay: register the two CTs and give transform (present reference to earlier map), or say "
+            f"Nothing says where the patient lay in the dose {path} ({image.grid}; now {now.grid}; equal voxels prove "
+            "nothing): register the two CTs and give transform (present reference to earlier map), or say "
             "same_anatomy = true in cycles.previous where the map was already brought onto the present anatomy."
         )
-    return _brought(image, onto, given.transform)
+    if given.transform is None and image.grid.same_as(now.grid):
+        return image
+    return _brought(image, now.grid, given.transform)
 
 
 def _brought(image: Image, onto: Grid, transform: Path | None) -> Image:

@@ -13,6 +13,7 @@ from RPTDosimetryLib.physics.nuclides import nuclide
 from RPTDosimetryLib.radiobiology.cycles import (
     CyclesSettings,
     Present,
+    PresentCycle,
     cumulative_bed_map,
     cumulative_doses,
     cumulative_map,
@@ -22,6 +23,7 @@ from RPTDosimetryLib.radiobiology.organ_effects import dose_of, effect_maps, org
 from RPTDosimetryLib.radiobiology.protection import Patient, Protection, ProtectionSettings, protection_of
 from RPTDosimetryLib.radiobiology.read_cycles import read_cycles
 from RPTDosimetryLib.radiobiology.tissues import RadiobiologySettings
+from RPTDosimetryLib.records import RegisteredStudy
 from RPTDosimetryLib.report.outcome import Outcome
 from RPTDosimetryLib.uncertainty.budget import BudgetInputs, DoseBudget, dose_budget
 from RPTDosimetryLib.uncertainty.settings import UncertaintySettings
@@ -66,11 +68,13 @@ def assessed(outcome: Outcome, choices: Choices | None = None) -> Outcome:
     rows = tuple(_with_u(row, budget) for row, budget in zip(outcome.organ_doses, budgets, strict=True))
     fits = {name: fit for name, (_, fit) in outcome.curves.items()}
     effects = organ_effects(outcome.dose, outcome.vois, rows, fits, outcome.patient, choices.radiobiology)
-    present = Present(outcome.vois, effects, outcome.patient, outcome.dose.nuclide)
+    study, recovered = outcome.registered.study, choices.radiobiology.dose == "recovered"
+    now = present_cycle(outcome.registered, outcome.dose.nuclide)
+    present = Present(now, outcome.vois, effects, outcome.patient, recovered)
     earlier = read_cycles(choices.cycles, present)
     totals = cumulative_doses(present, earlier)
     bed, eqd2 = effect_maps(outcome.dose, outcome.vois, effects)
-    a0_bq = outcome.registered.study.administration.administered_activity_bq
+    a0_bq = study.administration.administered_activity_bq
     said = [text for cycle in earlier for text in cycle.warnings] + [total.note for total in totals if total.note]
     said += [text for row in rows if (text := dose_of(row, choices.radiobiology)[2])]
     return replace(
@@ -87,6 +91,12 @@ def assessed(outcome: Outcome, choices: Choices | None = None) -> Outcome:
         protection=_protection(outcome, choices.protection),
         assessed_warnings=tuple(dict.fromkeys(said)),
     )
+
+
+def present_cycle(registered: RegisteredStudy, nuclide_name: str) -> PresentCycle:
+    """What earlier cycles must fit."""
+    frame = registered.reference.frame_of_reference_uid
+    return PresentCycle(nuclide_name, registered.grid, registered.study.patient_id, frame)
 
 
 def _budgets(outcome: Outcome, choices: Choices) -> tuple[DoseBudget, ...]:

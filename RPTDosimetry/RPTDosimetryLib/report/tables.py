@@ -41,7 +41,9 @@ def organ_table_text(rows: Iterable[OrganDose]) -> str:
         head, unit = [*head, "RC", "mean/RC"], [*unit, "", "Gy"]
     budgeted = any(row.mean_u_gy is not None for row in rows)
     if budgeted:
-        head, unit = [*head, "u of mean", "u of mean/RC"], [*unit, "Gy (1 σ)", "Gy (1 σ)"]
+        head, unit = [*head, "u of mean"], [*unit, "Gy (1 σ)"]
+        if recovered:
+            head, unit = [*head, "u of mean/RC"], [*unit, "Gy (1 σ)"]
     lines: list[Sequence[str]] = [head, unit]
     for row in rows:
         figures = [
@@ -53,7 +55,7 @@ def organ_table_text(rows: Iterable[OrganDose]) -> str:
         if recovered:
             figures += [row.recovery_coefficient, row.mean_recovered_gy]
         if budgeted:
-            figures += [row.mean_u_gy, row.mean_recovered_u_gy]
+            figures += [row.mean_u_gy, row.mean_recovered_u_gy] if recovered else [row.mean_u_gy]
         lines.append((_stated_name(row), *("–" if f is None else f"{f:.4g}" for f in figures)))
     return aligned(lines)
 

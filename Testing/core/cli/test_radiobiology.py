@@ -16,6 +16,7 @@ TWO_CYCLES = """
 [cycles]
 [[cycles.previous]]
 results = "{folder}"
+same_anatomy = true
 [uncertainty]
 organ_fwhm_mm = 1.0
 spect_fwhm_mm = 8.0

@@ -8,7 +8,7 @@ import pytest
 
 from RPTDosimetryLib.evaluation.organ_table import organ_doses
 from RPTDosimetryLib.grid import Grid
-from RPTDosimetryLib.radiobiology.cycles import Present
+from RPTDosimetryLib.radiobiology.cycles import Present, PresentCycle
 from RPTDosimetryLib.radiobiology.organ_effects import organ_effects
 from RPTDosimetryLib.radiobiology.tissues import RadiobiologySettings
 from RPTDosimetryLib.records import Administration, DoseMap, Image, KineticFit, PatientMap, TiaMap, Voi
@@ -55,7 +55,7 @@ class Case:
 
     @property
     def present(self):
-        return Present(self.vois, self.effects, self.patient, "Lu-177")
+        return Present(PresentCycle("Lu-177", GRID), self.vois, self.effects, self.patient)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from RPTDosimetryLib.files import write_csv
 from RPTDosimetryLib.grid import Grid
 from RPTDosimetryLib.radiobiology.cycles import (
     CyclesSettings,
+    PresentCycle,
     PreviousCycle,
     cumulative_bed_map,
     cumulative_doses,
@@ -80,13 +81,13 @@ def test_without_earlier_cycles_the_sum_is_this_one(case):
 
 def test_maps_on_the_same_grid_add_voxel_by_voxel(case, tmp_path):
     one = results(tmp_path / "1", {"liver": 5.0}, gray=5.0)
-    _, cycles = summed(case, PreviousCycle(one))
+    _, cycles = summed(case, PreviousCycle(one, same_anatomy=True))
     assert cumulative_map(case.dose.image, cycles).voxels == pytest.approx(case.dose.image.voxels + 5.0)
 
 
 def test_the_map_of_bed_adds_each_cycle_by_its_own_factor(case, tmp_path):
     one = results(tmp_path / "1", {"kidney_left": 5.0}, beds=[["kidney_left", 5.0, 0.5, 0.06, 2.8]], gray=5.0)
-    found, cycles = summed(case, PreviousCycle(one))
+    found, cycles = summed(case, PreviousCycle(one, same_anatomy=True))
     both = cumulative_bed_map(case.dose.image, case.present, cycles)
     kidney, liver = (voi.mask for voi in case.vois[:2])
     assert both.voxels[kidney] == pytest.approx(found["kidney_left"].bed_gy, rel=1e-6)
@@ -104,11 +105,21 @@ def test_the_error_of_a_summed_bed_is_that_of_its_cycles(case, tmp_path):
     assert found["kidney_left"].bed_u_gy == pytest.approx(expected)
 
 
+def test_equal_voxels_are_no_proof_of_the_same_anatomy(case, tmp_path):
+    """One camera gives every cycle the same grid wherever the patient lies: the tables add, the maps do not."""
+    one = results(tmp_path / "1", {"liver": 5.0}, gray=5.0)
+    found, cycles = summed(case, PreviousCycle(one))
+    assert found["liver"].previous_gy == 5.0
+    assert cumulative_map(case.dose.image, cycles) is None
+    with pytest.raises(RadiobiologyError, match="equal voxels prove nothing"):
+        summed(case, PreviousCycle(dose=one / "dose_gy.nrrd", nuclide="Lu-177"))
+
+
 def test_a_map_on_another_grid_is_refused_with_what_to_do(case, tmp_path):
     other = Grid((12, 12, 16), (2.4, 2.4, 2.4), (-1.2, -1.2, -1.2))
     path = tmp_path / "dose.nrrd"
     write_image(Image(np.full(other.shape_zyx, 3.0, np.float32), other, "Gy"), path)
-    with pytest.raises(RadiobiologyError, match=r"another grid .* give transform .* same_anatomy = true"):
+    with pytest.raises(RadiobiologyError, match=r"Nothing says where .* give transform .* same_anatomy = true"):
         summed(case, PreviousCycle(dose=path, nuclide="Lu-177"))
     found, cycles = summed(case, PreviousCycle(dose=path, nuclide="Lu-177", same_anatomy=True))
     assert found["spleen"].previous_gy == pytest.approx(3.0)
@@ -146,13 +157,65 @@ def test_a_transform_brings_the_map_onto_the_present_anatomy(case, tmp_path):
         ),
         (lambda t: PreviousCycle(results(t / "1", {"liver": -1.0})), "-1 Gy"),
         (lambda t: PreviousCycle(t / "nowhere"), "there is no .*nowhere"),
-        (lambda t: PreviousCycle(dose=write(t, -2.0), nuclide="Lu-177"), "negative doses"),
+        (lambda t: PreviousCycle(dose=write(t, -2.0), nuclide="Lu-177", same_anatomy=True), "negative doses"),
         (lambda t: PreviousCycle(dose=write(t, 2.0), nuclide="Y-90"), "was Y-90"),
     ],
 )
 def test_what_cannot_be_added_is_refused(case, tmp_path, spoil, says):
     with pytest.raises(RadiobiologyError, match=says):
         summed(case, spoil(tmp_path))
+
+
+def test_another_patient_is_refused_unless_the_id_is_given(case, tmp_path):
+    from dataclasses import replace
+
+    path = rtdose(case, tmp_path)
+    present = replace(case.present, cycle=PresentCycle("Lu-177", GRID, "B-2"))
+    given = PreviousCycle(dose=path, nuclide="Lu-177", same_anatomy=True)
+    with pytest.raises(RadiobiologyError, match=r'of patient A-1, the present one of B-2.*patient_id = "A-1"'):
+        read_cycles(CyclesSettings((given,)), present)
+    accepted = read_cycles(CyclesSettings((replace(given, patient_id="A-1"),)), present)
+    assert accepted[0].organs["liver"].dose_gy == pytest.approx((140 + 80) / 144, rel=1e-4)
+
+
+def test_one_frame_of_reference_is_one_anatomy(case, tmp_path):
+    from dataclasses import replace
+
+    given = CyclesSettings((PreviousCycle(dose=rtdose(case, tmp_path, "1.2.3"), nuclide="Lu-177"),))
+    same = replace(case.present, cycle=PresentCycle("Lu-177", GRID, "A-1", "1.2.3"))
+    assert read_cycles(given, same)[0].organs["spleen"].dose_gy == pytest.approx(1.0, rel=1e-4)
+    other = replace(case.present, cycle=PresentCycle("Lu-177", GRID, "A-1", "1.2.4"))
+    with pytest.raises(RadiobiologyError, match="Nothing says where"):
+        read_cycles(given, other)
+
+
+def rtdose(case, folder, frame="1.2.3"):
+    """The dose of the case as an RT Dose of patient A-1."""
+    from pydicom.dataset import Dataset
+
+    from RPTDosimetryLib.report.dicom_identity import DicomIdentity
+    from RPTDosimetryLib.report.rtdose import write_rtdose
+
+    header = Dataset()
+    header.PatientID, header.FrameOfReferenceUID, header.StudyInstanceUID = "A-1", frame, "1.2.5"
+    write_rtdose(case.dose, folder / "dose.dcm", DicomIdentity(header))
+    return folder / "dose.dcm"
+
+
+def test_recovered_means_are_added_to_recovered_ones(case, tmp_path):
+    from dataclasses import replace
+
+    one = results(tmp_path / "1", {"liver": 2.0})
+    write_csv(
+        [["name", "mean_gy", "mean_recovered_gy"], ["liver", 2.0, 3.0], ["spleen", 1.0, ""]], one / "organ_doses.csv"
+    )
+    found = read_cycles(CyclesSettings((PreviousCycle(one),)), replace(case.present, recovered=True))[0].organs
+    assert (found["liver"].dose_gy, found["spleen"].dose_gy) == (3.0, 1.0)
+
+
+def test_a_cycle_counts_once():
+    with pytest.raises(ConfigurationError, match="would count twice"):
+        CyclesSettings((PreviousCycle(Path("a")), PreviousCycle(Path("a"))))
 
 
 def write(folder, gray):

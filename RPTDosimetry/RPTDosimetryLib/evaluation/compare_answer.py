@@ -110,6 +110,12 @@ def conventions(range_gy: float) -> dict[str, str]:
         "re_rae": f"voxels with a reference of at least {RELATIVE_FLOOR_PERCENT:g} % of its maximum",
         "correlation": f"Pearson, voxels counted; low dose: reference of {low}",
         "percent": "of the reference's figure",
+        "mape": f"voxels with a reference of at least {RELATIVE_FLOOR_PERCENT:g} % of the highest among those counted",
+        "slope": "evaluated over reference: least squares through the origin; orthogonal: total least squares with an "
+        "intercept",
+        "homogeneity_index": "(D2 - D98)/D50, ICRU 83",
+        "dvh_r2": "1 - squares between the cumulative curves / squares of the reference's about its mean, 1001 doses "
+        "from 0 to the higher maximum",
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,7 +25,7 @@ Resample = Annotated[
 
 def add_to(app: typer.Typer) -> None:
     """Register the verbs of evaluation."""
-    for verb in (gamma, compare):
+    for verb in (gamma, compare, evaluate):
         app.command()(verb)
 
 
@@ -116,6 +116,48 @@ def compare(
         return
     print_warnings(answer["warnings"])
     print(_compare_text(answer))
+
+
+def evaluate(
+    cohort: Annotated[Path, typer.Argument(metavar="COHORT", help="List of cases: TOML or JSON (see the manual).")],
+    out: Annotated[Path | None, typer.Option(help="Folder for tables (CSV, JSON) and figures.")] = None,
+    drawn: Annotated[str | None, typer.Option(help="Patient whose maps are drawn; the first if left out.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Several methods against one reference over many patients: both papers' tables, paired tests, figures."""
+    from RPTDosimetryLib.evaluation.cohort import cohort_of
+    from RPTDosimetryLib.evaluation.cohort_file import cases_of, read_cohort
+    from RPTDosimetryLib.evaluation.cohort_tables import cohort_tables
+    from RPTDosimetryLib.files import require_folder
+    from RPTDosimetryLib.report.cohort_folder import drawing, write_cohort
+
+    listed = read_cohort(cohort)
+    if drawn is not None and drawn not in (case.patient for case in listed.cases):
+        raise EvaluationError(f"{cohort} lists no patient {drawn}: nothing of them can be drawn.")
+    settings = listed.settings()
+    said: list[str] = []
+    cases = cases_of(listed, said.append)
+    if out is not None:
+        require_folder(out)
+        cases = drawing(cases, settings, out / "case", drawn)
+    with shown_progress(quiet=as_json) as progress:
+        found = cohort_of(cases, settings, progress, expected=len(listed.cases))
+    found = replace(found, warnings=(*said, *found.warnings))
+    if out is not None:
+        write_cohort(found, out)
+    answer = {**found.answer(), "cohort": str(cohort), "out": out and str(out)}
+    if as_json:
+        print_json(answer)
+        return
+    print_warnings(answer["warnings"])
+    print(f"{answer['cases']} cases of {answer['patients']} patients, evaluated - reference, {_criterion(answer)}\n")
+    print(cohort_tables(found))
+
+
+def _criterion(answer: dict[str, Any]) -> str:
+    s, dta_mm = answer["settings"], sorted({row["dta_mm"] for row in answer["case_rows"]})
+    told = " to ".join(f"{mm:.4g}" for mm in (dta_mm if len(dta_mm) == 1 else (dta_mm[0], dta_mm[-1])))
+    return f"gamma {s['dose_percent']:g} % global / {told} mm, cut-off {s['cutoff_percent']:g} %"
 
 
 def _read_pair(doses: tuple[Path, Path], labels: Path | None, mask: Path | None, resample: bool) -> _Pair:

@@ -68,10 +68,17 @@ class BlandAltman:
 
 
 def organ_agreement(
-    reference: Image, evaluated: Image, vois: Sequence[Voi], density: Image | None = None
+    reference: Image,
+    evaluated: Image,
+    vois: Sequence[Voi],
+    density: Image | None = None,
+    comparison: VoxelComparison | None = None,
 ) -> list[OrganAgreement]:
-    """One row a volume, in their order. Raises GridMismatchError, EvaluationError, VoiError (empty, only air)."""
-    comparison = VoxelComparison(reference, evaluated)
+    """One row a volume, in their order. comparison: of the same maps, where one is at hand.
+
+    Raises GridMismatchError, EvaluationError (also a volume with doses below 0), VoiError (empty, only air).
+    """
+    comparison = comparison or VoxelComparison(reference, evaluated)
     if density is not None:
         require_same_grid(reference.grid, density.grid, "Dose and density")
     return [_one_organ(reference, evaluated, voi, density, comparison) for voi in vois]

@@ -16,6 +16,7 @@ from RPTDosimetryLib.evaluation.agreement import (
     organ_agreement,
     percent_of_both,
 )
+from RPTDosimetryLib.evaluation.comparable import negative_said
 from RPTDosimetryLib.evaluation.image_metrics import (
     LOW_DOSE_BELOW_PERCENT,
     RELATIVE_FLOOR_PERCENT,
@@ -94,10 +95,10 @@ def compare_doses(
     return DoseComparison(
         metrics=comparison.metrics(mask),
         range_gy=comparison.range_gy,
-        organs=tuple(organ_agreement(reference, evaluated, vois, density)),
+        organs=tuple(organ_agreement(reference, evaluated, vois, density, comparison)),
         counted="all voxels" if mask is None else "voxels of the mask",
         mean_weighting="voxel volume (no density given)" if density is None else "voxel mass",
-        warnings=tuple(warning for voi in vois for warning in voi.warnings),
+        warnings=(*negative_said(reference, evaluated), *(warning for voi in vois for warning in voi.warnings)),
     )
 
 

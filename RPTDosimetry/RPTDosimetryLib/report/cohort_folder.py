@@ -67,9 +67,9 @@ def draw_case(case: CohortCase, settings: CohortSettings, folder: Path) -> None:
     criterion = replace(settings.gamma_of(case.reference), cutoff_percent=settings.cutoff_percent)
     gammas = {name: gamma_index(case.reference, image, criterion, case.mask) for name, image in case.evaluated.items()}
     with whole_folder(folder) as temporary:
-        save_dose_planes(doses, case.vois, temporary / "doses.png", f"{case.label}: absorbed dose")
-        save_error_planes(case.reference, case.evaluated, case.vois, temporary / "relative_error.png", case.mask)
-        save_gamma_planes(case.reference, gammas, case.vois, temporary / "gamma.png")
-        save_profiles(doses, temporary / "profiles.png")
+        save_dose_planes(doses, case.vois, temporary / "doses.png", case.label)
+        save_error_planes(case.reference, case.evaluated, case.vois, temporary / "relative_error.png", case.label)
+        save_gamma_planes(case.reference, gammas, case.vois, temporary / "gamma.png", case.label)
+        save_profiles(doses, temporary / "profiles.png", label=case.label)
         if case.vois:
             save_dvh_of_methods(doses, case.vois, temporary / "dvh.png")

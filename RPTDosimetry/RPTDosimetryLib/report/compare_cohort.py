@@ -72,7 +72,8 @@ def save_organ_errors(cohort: CohortAnswer, path: Path, figure_name: str = "abso
     absolute = figure_name.startswith("absolute")
     if absolute and highest and max(highest) > 20 * float(np.median(highest)) > 0:
         axis.set_yscale("symlog", linthresh=_round_up(float(np.median(highest))))
-        axis.set_ylim(bottom=0.0)
+        axis.yaxis.set_major_formatter("{x:g}")
+        axis.set_ylim(0.0, 1.5 * max(highest))
     elif absolute:
         axis.set_ylim(bottom=0.0)
     else:
@@ -170,8 +171,9 @@ def _draw_differences(axis: Axes, cohort: CohortAnswer, method: str, colours: di
     if limits is not None:
         for value, style in ((limits.mean_difference, "-"), (limits.lower_limit, "--"), (limits.upper_limit, "--")):
             axis.axhline(value, color="0.3", linestyle=style, linewidth=1.2)
-            axis.annotate(f"{value:+.2f} %", (1.0, value), xycoords=("axes fraction", "data"), ha="right", va="bottom",
-                          fontsize=8)  # fmt: skip
+        told = f"mean {limits.mean_difference:+.2f} %\nlimits {limits.lower_limit:+.2f} to {limits.upper_limit:+.2f} %"
+        axis.text(0.97, 0.97, told, transform=axis.transAxes, ha="right", va="top", fontsize=9,
+                  bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none"})  # fmt: skip
     axis.axhline(0.0, color="black", linewidth=0.6)
     if means.size and (means > 0).all():
         axis.set_xscale("log")

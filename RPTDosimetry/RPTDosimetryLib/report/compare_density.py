@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 #: Doses are shown from this share of the highest one that occurs.
 SHOWN_FROM = 1e-4
+#: Room around the cells, as a factor.
+_MARGIN = 1.25
 
 
 def save_density(spreads: Mapping[str, VoxelSpread], path: Path, title: str) -> None:
@@ -65,4 +67,5 @@ def _limits_gy(spreads: Mapping[str, VoxelSpread]) -> tuple[float, float]:
     used = np.flatnonzero(together.any(axis=0) | together.any(axis=1))
     if not used.size:
         return 1e-3, 1.0
-    return max(float(edges[used[0]]), SHOWN_FROM * float(edges[used[-1] + 1])), float(edges[used[-1] + 1])
+    highest = float(edges[used[-1] + 1])
+    return max(float(edges[used[0]]) / _MARGIN, SHOWN_FROM * highest), highest * _MARGIN

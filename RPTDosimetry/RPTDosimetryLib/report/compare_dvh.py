@@ -35,11 +35,11 @@ def save_dvh_of_methods(doses: Mapping[str, Image], vois: Sequence[Voi], path: P
             told = "" if r2 is None else f", R² {np.floor(1e5 * r2) / 1e5:.5f}"
             axis.plot(curve.dose_gy, 100 * curve.cumulative, "--", color=colormaps["tab10"](number % 10),
                       linewidth=1.3, label=f"{name}{told}")  # fmt: skip
-        axis.set_title(f"{voi.name}, {voi.volume_ml:.3g} mL", fontsize=10)
+        axis.set_title(f"{voi.name}, {voi.volume_ml:.{0 if voi.volume_ml >= 100 else 1}f} mL", fontsize=10)
         axis.set(xlabel="Absorbed dose [Gy]", ylim=(0, 101))
         axis.set_xlim(left=0)
         axis.grid(alpha=0.3)
-        axis.legend(frameon=False, fontsize=7, loc="upper right")
+        axis.legend(frameon=False, fontsize=7, loc="best")
     for axis in axes[:, 0]:
         axis.set_ylabel("Volume with at least this dose [%]")
     for axis in list(axes.flat)[len(shown) :]:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def save_dose_planes(doses: Mapping[str, Image], vois: Sequence[Voi], path: Path, title: str = "Absorbed dose") -> None:
+def save_dose_planes(doses: Mapping[str, Image], vois: Sequence[Voi], path: Path, label: str = "") -> None:
     """A column a map (the reference first), a row a plane, all on one scale: the square root, so that organs show."""
     from matplotlib.colors import PowerNorm
 
@@ -45,14 +45,19 @@ def save_dose_planes(doses: Mapping[str, Image], vois: Sequence[Voi], path: Path
         return axis.imshow(pixels.pixels, cmap=DOSE_COLOURS, norm=norm, extent=pixels.extent_mm,
                            interpolation="nearest")  # fmt: skip
 
-    _save_grid(columns, (reference, vois), draw, (path, f"{title} (colours: square root)", "Absorbed dose [Gy]"))
+    _save_grid(
+        columns,
+        (reference, vois),
+        draw,
+        (path, f"{_labelled(label)}absorbed dose (colours: square root)", "Absorbed dose [Gy]"),
+    )
 
 
 def save_error_planes(
-    reference: Image, evaluated: Mapping[str, Image], vois: Sequence[Voi], path: Path, mask: Any = None
+    reference: Image, evaluated: Mapping[str, Image], vois: Sequence[Voi], path: Path, label: str = ""
 ) -> None:
     """Relative error [%] of each method over the reference dose in grey; one scale for all."""
-    maps = {name: relative_error_map(reference, image, mask) for name, image in evaluated.items()}
+    maps = {name: relative_error_map(reference, image) for name, image in evaluated.items()}
     top = max(error_scale_percent(image.voxels) for image in maps.values())
     under = standing(np.sqrt(np.clip(reference.voxels, 0.0, None)), reference.grid)
     grey = (0.0, float(np.sqrt(reference.voxels.max())))
@@ -62,14 +67,14 @@ def save_error_planes(
         draw_plane(axis, under.plane(plane, at_mm), "gray", grey)
         return draw_plane(axis, column[0].plane(plane, at_mm), ERROR_COLOURS, (-top, top))
 
-    title = (
-        f"Relative error, voxels with at least {RELATIVE_FLOOR_PERCENT:g} % of the reference's maximum "
-        f"({reference.voxels.max():.4g} Gy); grey: reference dose"
-    )
+    told = f"voxels with at least {RELATIVE_FLOOR_PERCENT:g} % of the reference's maximum"
+    title = f"{_labelled(label)}relative error, {told} ({reference.voxels.max():.4g} Gy); grey: reference dose"
     _save_grid(columns, (reference, vois), draw, (path, title, "(evaluated − reference) / reference [%]"), "both")
 
 
-def save_gamma_planes(reference: Image, results: Mapping[str, GammaResult], vois: Sequence[Voi], path: Path) -> None:
+def save_gamma_planes(
+    reference: Image, results: Mapping[str, GammaResult], vois: Sequence[Voi], path: Path, label: str = ""
+) -> None:
     """γ of each method over the reference dose in grey: blue passes, orange to dark red fails."""
     first = next(iter(results.values()))
     settings = first.settings
@@ -89,11 +94,15 @@ def save_gamma_planes(reference: Image, results: Mapping[str, GammaResult], vois
         return axis.imshow(pixels.pixels, cmap=colours, vmin=0, vmax=top, extent=pixels.extent_mm,
                            interpolation="nearest")  # fmt: skip
 
-    title = (
-        f"Gamma {settings.dose_percent:g} % {'local' if settings.local else 'global'} / {settings.dta_mm:g} mm, from "
-        f"{settings.cutoff_percent:g} % of {first.normalisation_gy:.4g} Gy; grey: reference dose"
-    )
+    kind = "local" if settings.local else "global"
+    above = f"{settings.cutoff_percent:g} % of {first.normalisation_gy:.4g} Gy"
+    criterion = f"gamma {settings.dose_percent:g} % {kind} / {settings.dta_mm:g} mm"
+    title = f"{_labelled(label)}{criterion}, from {above}; grey: reference dose"
     _save_grid(columns, (reference, vois), draw, (path, title, "γ (passes up to 1)"), "max")
+
+
+def _labelled(label: str) -> str:
+    return f"{label}: " if label else ""
 
 
 def _save_grid(

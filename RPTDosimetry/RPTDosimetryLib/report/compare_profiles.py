@@ -18,7 +18,7 @@ from RPTDosimetryLib.report.figures import new_figure, save_figure, shown_frame_
 _LINES = ((0, "right", "left"), (1, "anterior", "posterior"), (2, "inferior", "superior"))
 
 
-def save_profiles(doses: Mapping[str, Image], path: Path, through_mm: Vector3 | None = None) -> None:
+def save_profiles(doses: Mapping[str, Image], path: Path, through_mm: Vector3 | None = None, label: str = "") -> None:
     """Three lines through a point (the reference's hottest voxel where none is given); the reference, first, in black.
 
     Below each, the difference from the reference. The axes are positions in the image's own LPS [mm].
@@ -49,7 +49,8 @@ def save_profiles(doses: Mapping[str, Image], path: Path, through_mm: Vector3 | 
     axes[0, 0].set_ylabel("Absorbed dose [Gy]")
     axes[1, 0].set_ylabel("evaluated − ref. [Gy]")
     axes[0, 0].legend(frameon=False, fontsize=9)
-    figure.suptitle("Dose profiles through the reference's highest dose" if through_mm is None else "Dose profiles")
+    through = " through the reference's highest dose" if through_mm is None else ""
+    figure.suptitle(f"{f'{label}: ' if label else ''}dose profiles{through}")
     save_figure(figure, path)
 
 

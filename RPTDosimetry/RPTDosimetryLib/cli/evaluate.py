@@ -220,6 +220,7 @@ def _compare_text(answer: dict[str, Any]) -> str:
         )
         columns = (*columns, "d98_error_percent", "d50_error_percent", "d2_error_percent")
         lines.append(rows_text(columns, answer["volumes"]))
+        lines.append(f"\nVoxels of each volume, and its histogram\n{_voxels_of_volumes(answer['volumes'])}\n")
         over = answer["over_volumes"]
         lines.append(
             f"Mean over {over['volumes']} volumes: error {_of(over['mean_error_percent'])} %, "
@@ -232,6 +233,13 @@ def _compare_text(answer: dict[str, Any]) -> str:
                     f"{limits['lower_limit']:.4g} to {limits['upper_limit']:.4g}"
                 )
     return "\n".join([*lines, *answer["notes"]])
+
+
+def _voxels_of_volumes(volumes: list[dict[str, Any]]) -> str:
+    of_voxels = ("mae_gy", "mape_percent", "correlation", "slope_origin", "slope_orthogonal")
+    of_histogram = ("dvh_r2", "reference_homogeneity_index", "evaluated_homogeneity_index")
+    rows = [{**row, **{name: row["metrics"][name] for name in of_voxels}} for row in volumes]
+    return rows_text(("name", *of_voxels, *of_histogram), rows)
 
 
 def _of(value: float | None) -> str:

@@ -14,7 +14,7 @@ from RPTDosimetryLib.evaluation.cohort_statistics import patient_means, spread_o
 from RPTDosimetryLib.evaluation.violin import floor_told, violin
 from RPTDosimetryLib.evaluation.voxel_spread import ERROR_STEP_PERCENT, VoxelSpread, error_edges_percent
 from RPTDosimetryLib.report.figures import legend_handles, new_figure, save_figure, voi_colours
-from RPTDosimetryLib.report.violins import HALF_WIDTH, LEGEND, draw_points, draw_violin, name_places
+from RPTDosimetryLib.report.violins import HALF_WIDTH, LEGEND, draw_points, draw_violin, name_places, round_up
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,7 +71,7 @@ def save_organ_errors(cohort: CohortAnswer, path: Path, figure_name: str = "abso
     name_places(axis, groups)
     absolute = figure_name.startswith("absolute")
     if absolute and highest and max(highest) > 20 * float(np.median(highest)) > 0:
-        axis.set_yscale("symlog", linthresh=_round_up(float(np.median(highest))))
+        axis.set_yscale("symlog", linthresh=round_up(float(np.median(highest))))
         axis.yaxis.set_major_formatter("{x:g}")
         axis.set_ylim(0.0, 1.5 * max(highest))
     elif absolute:
@@ -192,8 +192,3 @@ def _dots(groups: Sequence[str], colours: dict[str, Any]) -> list[Any]:
     for handle, group in zip(handles, groups, strict=True):
         handle.set(linestyle="none", marker="o", color=colours[group])
     return handles
-
-
-def _round_up(value: float) -> float:
-    power = 10.0 ** np.floor(np.log10(value))
-    return float(next(step * power for step in (1, 2, 5, 10) if step * power >= value))

@@ -54,16 +54,22 @@ def save_error_violins(shapes: Sequence[Violin], path: Path) -> None:
     for place, (shape, colour) in enumerate(zip(shapes, colours, strict=True)):
         draw_violin(axis, shape, place, colour)
     axis.axhline(0.0, color="black", linewidth=0.8)
-    if shapes:  # a lung of +100 % would flatten all others
-        reach = np.abs([(shape.percentiles[0], shape.percentiles[-1]) for shape in shapes]).max(axis=1)
-        top = min(float(reach.max()), 6.0 * float(np.median(reach)))
-        top = max(1.15 * top, 0.1)
-        axis.set_ylim(-top, top)
-        for place, shape in enumerate(shapes):
-            if not -top < shape.percentiles[2] < top:
-                axis.annotate(f"median {shape.percentiles[2]:+.0f} %", (place, np.sign(shape.percentiles[2]) * top),
-                              ha="center", va="top" if shape.percentiles[2] > 0 else "bottom", fontsize=8)  # fmt: skip
+    told = ""
+    if shapes:
+        reach = np.abs([(shape.values[0], shape.values[-1]) for shape in shapes]).max(axis=1)
+        usual, highest = float(np.median(reach)), max(1.1 * float(reach.max()), 0.1)
+        if highest > 4 * usual > 0:  # a lung of +100 % would flatten all others
+            axis.set_yscale("symlog", linthresh=round_up(usual))
+            axis.yaxis.set_major_formatter("{x:g}")
+            told = f"; logarithmic beyond ±{round_up(usual):g} %"
+        axis.set_ylim(-highest, highest)
     name_places(axis, [shape.name for shape in shapes])
     axis.set_ylabel("(evaluated − reference) / reference [%]")
-    axis.set_title(f"Relative error of {floor_told()}\n{LEGEND}", fontsize=10)
+    axis.set_title(f"Relative error of {floor_told()}\n{LEGEND}{told}", fontsize=10)
     save_figure(figure, path)
+
+
+def round_up(value: float) -> float:
+    """1, 2 or 5 times a power of ten."""
+    power = 10.0 ** np.floor(np.log10(value))
+    return float(next(step * power for step in (1, 2, 5, 10) if step * power >= value))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -129,22 +129,20 @@ def evaluate(
     from RPTDosimetryLib.evaluation.cohort_file import cases_of, read_cohort
     from RPTDosimetryLib.evaluation.cohort_tables import cohort_tables
     from RPTDosimetryLib.files import require_folder
-    from RPTDosimetryLib.report.cohort_folder import drawing, write_cohort
+    from RPTDosimetryLib.records import never
+    from RPTDosimetryLib.report.cohort_folder import evaluate_into
 
     listed = read_cohort(cohort)
     if drawn is not None and drawn not in (case.patient for case in listed.cases):
         raise EvaluationError(f"{cohort} lists no patient {drawn}: nothing of them can be drawn.")
-    settings = listed.settings()
-    said: list[str] = []
-    cases = cases_of(listed, said.append)
+    cases, settings, expected = cases_of(listed), listed.settings(), len(listed.cases)
     if out is not None:
         require_folder(out)
-        cases = drawing(cases, settings, out / "case", drawn)
     with shown_progress(quiet=as_json) as progress:
-        found = cohort_of(cases, settings, progress, expected=len(listed.cases))
-    found = replace(found, warnings=(*said, *found.warnings))
-    if out is not None:
-        write_cohort(found, out)
+        if out is None:
+            found = cohort_of(cases, settings, progress, expected=expected)
+        else:
+            found = evaluate_into(out, cases, settings, drawn, (progress, never), expected)
     answer = {**found.answer(), "cohort": str(cohort), "out": out and str(out)}
     if as_json:
         print_json(answer)

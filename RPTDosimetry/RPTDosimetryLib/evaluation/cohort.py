@@ -32,7 +32,7 @@ class CohortCase:
 
     patient: cases of one patient (its cycles) count as one in tests. vois: organs, lesions, and any other named set of
     voxels, such as an interface (kind "region"). mask: voxels of the overall figures, None: all. seconds: how long each
-    method took.
+    method took. warnings: what was said while it was read.
     """
 
     patient: str
@@ -43,6 +43,7 @@ class CohortCase:
     seconds: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     cycle: str = ""
     mask: NDArray[np.bool_] | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -103,6 +104,7 @@ def cohort_of(
             pooled[name] = pooled[name] + spread if name in pooled else spread
             said = [*negative_said(case.reference, evaluated), *(w for voi in case.vois for w in voi.warnings)]
             warnings += [f"{case.label}, {name}: {text}" for text in said]
+        warnings += [f"{case.label}: {text}" for text in case.warnings]
     if not rows:
         raise EvaluationError("The cohort holds no case: name at least one reference with an evaluated dose.")
     progress(1.0, "Cohort compared")

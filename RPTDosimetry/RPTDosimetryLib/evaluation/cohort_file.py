@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -101,20 +101,17 @@ def read_cohort(path: Path) -> CohortFile:
     return cohort
 
 
-def cases_of(cohort: CohortFile, said: Callable[[str], None] = lambda text: None) -> Iterator[CohortCase]:
-    """Each case read when its turn comes; what resampling left out is told to ``said``.
+def cases_of(cohort: CohortFile) -> Iterator[CohortCase]:
+    """Each case read when its turn comes; what resampling left out stands in its warnings.
 
     Raises what reading raises and GridMismatchError, with the patient before it.
     """
     for files in cohort.cases:
         label = f"{files.patient}, {files.cycle}" if files.cycle else files.patient
-        told: list[str] = []
         try:
-            case = _read(files, cohort.resample, told.append)
+            case = _read(files, cohort.resample)
         except DosimetryError as error:
             raise type(error)(f"{label}: {error}") from error
-        for text in told:
-            said(f"{label}: {text}")
         yield case
         del case  # not kept while the next one is read
 
@@ -146,16 +143,16 @@ def _below(case: CaseFiles, folder: Path) -> CaseFiles:
     )
 
 
-def _read(files: CaseFiles, resample: bool, said: Callable[[str], None]) -> CohortCase:
+def _read(files: CaseFiles, resample: bool) -> CohortCase:
     reference = read_dose(files.reference)
-    grid, evaluated = reference.grid, {}
+    grid, evaluated, said = reference.grid, {}, []
     mask = None if files.mask is None else _voxels_of(files.mask, grid)
     vois = (*_volumes(files, grid), *(_named(name, path, grid) for name, path in files.masks.items()))
     for name, path in files.evaluated.items():
         dose = read_dose(path)
         if resample and not dose.grid.same_as(grid):
             moved = onto_reference(reference, dose)
-            said(f"{name}: {moved.said}")
+            said.append(f"{name}: {moved.said}")
             _require_reached(name, vois, moved.covered)
             if not moved.covered.all():
                 mask = moved.covered if mask is None else mask & moved.covered
@@ -172,6 +169,7 @@ def _read(files: CaseFiles, resample: bool, said: Callable[[str], None]) -> Coho
         seconds=files.seconds,
         cycle=files.cycle,
         mask=mask,
+        warnings=tuple(said),
     )
 
 

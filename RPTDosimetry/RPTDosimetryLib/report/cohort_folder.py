@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from RPTDosimetryLib.evaluation.cohort import CohortCase, CohortSettings
+from RPTDosimetryLib.evaluation.cohort import CohortCase, CohortSettings, cohort_of
 from RPTDosimetryLib.evaluation.cohort_answer import CohortAnswer
 from RPTDosimetryLib.evaluation.cohort_tables import cohort_tables, flat, organ_summary, summary
 from RPTDosimetryLib.evaluation.gamma import gamma_index
 from RPTDosimetryLib.files import whole_folder
+from RPTDosimetryLib.records import Cancelled, Progress, never, silent
 from RPTDosimetryLib.report.compare_cohort import (
     save_cohort_bland_altman,
     save_organ_errors,
@@ -45,19 +46,34 @@ def write_cohort(cohort: CohortAnswer, folder: Path) -> None:
             save_cohort_bland_altman(cohort, temporary / "bland_altman.png")
 
 
-def drawing(
-    cases: Iterable[CohortCase], settings: CohortSettings, folder: Path, patient: str | None = None
-) -> Iterator[CohortCase]:
-    """The cases as they come; the first (or the first of ``patient``) is drawn into ``folder`` before it is passed on.
+def evaluate_into(
+    folder: Path,
+    cases: Iterable[CohortCase],
+    settings: CohortSettings,
+    drawn: str | None = None,
+    watch: tuple[Progress, Cancelled] = (silent, never),
+    expected: int | None = None,
+) -> CohortAnswer:
+    """cohort_of with everything in a folder, whole or not at all; in case/ maps, profiles and histograms of one case:
 
-    Maps in three planes, profiles and histograms of one case, as published figures show them.
+    the first, or the first of the patient ``drawn``. Raises what cohort_of raises, and ReportError.
     """
-    drawn = False
+    with whole_folder(folder) as temporary:
+        found = cohort_of(_drawing(cases, settings, temporary / "case", drawn), settings, *watch, expected)
+        write_cohort(found, temporary)
+    return found
+
+
+def _drawing(
+    cases: Iterable[CohortCase], settings: CohortSettings, folder: Path, patient: str | None
+) -> Iterator[CohortCase]:
+    """The cases as they come; one is drawn once it has been compared."""
+    done = False
     for case in cases:
-        if not drawn and patient in (None, case.patient):
-            draw_case(case, settings, folder)
-            drawn = True
         yield case
+        if not done and patient in (None, case.patient):
+            draw_case(case, settings, folder)
+            done = True
         del case  # not kept while the next one is read
 
 

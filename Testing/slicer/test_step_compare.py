@@ -170,6 +170,34 @@ def test_a_loaded_rt_dose_is_compared(ready, doses, tmp_path):
     assert "100.00 %" in ready.said
 
 
+def test_an_rt_dose_of_another_program_is_the_reference(ready, doses, tmp_path):
+    """On its own grid, as planning systems export it: resampled onto, and its rounding is all that differs."""
+    from pydicom.dataset import Dataset
+
+    from RPTDosimetryLib.records import DoseMap
+    from RPTDosimetryLib.report.dicom_identity import DicomIdentity
+    from RPTDosimetryLib.report.rtdose import RtDoseOptions, write_rtdose
+
+    identity = Dataset()
+    identity.StudyInstanceUID, identity.FrameOfReferenceUID = "2.25.1", "2.25.2"
+    write_rtdose(DoseMap(doses[0], "", "", ""), tmp_path / "plan", DicomIdentity(identity), RtDoseOptions())
+    step = ready.steps["compare"]
+    step.ui.fileEdit.currentPath = str(tmp_path / "plan")
+    events()
+    step.ui.loadButton.click()
+    ready.runner.wait(60)
+    events()
+    box = step.ui.referenceBox
+    loaded = next(n for n in range(box.count) if "plan" in box.itemText(n))
+    choose(box, box.itemData(loaded))
+    choose(step.ui.evaluatedBox, ready.nodes[1].GetID())
+    compared(ready)
+    expected = doses[1].voxels - doses[0].voxels
+    shown = maps(ready.case)["difference"]
+    np.testing.assert_allclose(np.nan_to_num(shown), expected, atol=1e-5 * doses[0].voxels.max())
+    assert "plan [Gy] / Dose msv8" in step.ui.figuresLabel.text
+
+
 def test_doses_on_different_grids_need_resampling(ready, doses):
     from RPTDosimetryLib.bridge.comparison import add_dose
     from RPTDosimetryLib.grid import Grid

@@ -94,21 +94,30 @@ def cohort_of(
                 raise CancelledError("The evaluation was stopped; nothing was kept.")
             progress(number / max(expected or number + 1, number + 1), f"{case.label}: {name}")
             try:
-                row, of_volumes, spread = _one_method(case, name, evaluated, settings)
+                found = _one_method(case, name, evaluated, settings)
             except CancelledError:
                 raise
             except DosimetryError as error:
                 raise type(error)(f"{case.label}, {name}: {error}") from error
-            rows.append(row)
-            volumes += of_volumes
-            pooled[name] = pooled[name] + spread if name in pooled else spread
-            said = [*negative_said(case.reference, evaluated), *(w for voi in case.vois for w in voi.warnings)]
-            warnings += [f"{case.label}, {name}: {text}" for text in said]
-        warnings += [f"{case.label}: {text}" for text in case.warnings]
+            rows.append(found.row)
+            volumes += found.volumes
+            pooled[name] = pooled[name] + found.spread if name in pooled else found.spread
+            warnings += [f"{case.label}, {name}: {text}" for text in found.warnings]
+        warnings += [f"{case.label}: {text}" for text in (*case.warnings, *_of_volumes(case))]
     if not rows:
         raise EvaluationError("The cohort holds no case: name at least one reference with an evaluated dose.")
     progress(1.0, "Cohort compared")
     return CohortAnswer(tuple(rows), tuple(volumes), pooled, _told(settings), (*_incomplete(rows), *warnings))
+
+
+@dataclass(frozen=True)
+class _OfMethod:
+    """What one method of one case adds to a cohort."""
+
+    row: CaseRow
+    volumes: tuple[VolumeRow, ...]
+    spread: VoxelSpread
+    warnings: tuple[str, ...]
 
 
 def group_of(voi: Voi, groups: Mapping[str, str]) -> str:
@@ -128,9 +137,7 @@ def _require_new(case: CohortCase, rows: Sequence[CaseRow]) -> None:
         raise EvaluationError(f"{case.label} is in the cohort twice: give its cycles different names.")
 
 
-def _one_method(
-    case: CohortCase, method: str, evaluated: Image, settings: CohortSettings
-) -> tuple[CaseRow, list[VolumeRow], VoxelSpread]:
+def _one_method(case: CohortCase, method: str, evaluated: Image, settings: CohortSettings) -> _OfMethod:
     reference = case.reference
     comparison = VoxelComparison(reference, evaluated)
     metrics = comparison.metrics(case.mask)
@@ -153,11 +160,16 @@ def _one_method(
         seconds=case.seconds.get(method),
     )
     organs = organ_agreement(reference, evaluated, case.vois, case.density, comparison)
-    volumes = [
+    volumes = tuple(
         _volume_row(case, method, (organ, group_of(voi, settings.groups)), (everywhere, above), voi.mask)
         for organ, voi in zip(organs, case.vois, strict=True)
-    ]
-    return row, volumes, voxel_spread(reference, evaluated, case.mask)
+    )
+    warnings = (*negative_said(reference, evaluated), *above.warnings)
+    return _OfMethod(row, volumes, voxel_spread(reference, evaluated, case.mask), warnings)
+
+
+def _of_volumes(case: CohortCase) -> list[str]:
+    return [text for voi in case.vois for text in voi.warnings]
 
 
 #: Figures that a case's row takes over from VoxelMetrics, and a volume's row from its own and its organ's.

@@ -54,9 +54,10 @@ def evaluate_into(
     watch: tuple[Progress, Cancelled] = (silent, never),
     expected: int | None = None,
 ) -> CohortAnswer:
-    """cohort_of with everything in a folder, whole or not at all; in case/ maps, profiles and histograms of one case:
+    """cohort_of with everything in a folder, whole or not at all.
 
-    the first, or the first of the patient ``drawn``. Raises what cohort_of raises, and ReportError.
+    case/ holds maps, profiles and histograms of one case: the first, or the first of the patient ``drawn``. Raises what
+    cohort_of raises, and ReportError.
     """
     with whole_folder(folder) as temporary:
         found = cohort_of(_drawing(cases, settings, temporary / "case", drawn), settings, *watch, expected)

@@ -182,6 +182,12 @@ def test_bad_cases_are_one_clear_error(change, error, says):
         cohort_of([replace(case(0), **change)])
 
 
+def test_a_dta_below_the_voxel_is_said():
+    found = cohort_of([case(0, ("SSV",))], CohortSettings(dta_mm=1.0))
+    assert "P0, SSV: The DTA of 1 mm is below the voxel size" in found.warnings[0]
+    assert found.cases[0].dta_mm == 1.0
+
+
 def test_no_case_a_case_twice_and_a_stop():
     with pytest.raises(EvaluationError, match="holds no case"):
         cohort_of([])

@@ -148,7 +148,7 @@ def evaluate(
         print_json(answer)
         return
     print_warnings(answer["warnings"])
-    print(f"{answer['cases']} cases of {answer['patients']} patients, evaluated - reference, {_criterion(answer)}\n")
+    print(f"Cases: {answer['cases']}, patients: {answer['patients']}; evaluated - reference, {_criterion(answer)}\n")
     print(cohort_tables(found))
 
 

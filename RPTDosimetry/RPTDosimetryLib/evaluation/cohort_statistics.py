@@ -72,7 +72,7 @@ def paired_test(
     told = spread_of(apart.tolist())
     notes, w, w_p, t, t_p = [], None, None, None, None
     if n < FEWEST_PAIRS:
-        notes.append(f"{n} patients have both: fewer than {FEWEST_PAIRS} are not tested")
+        notes.append(f"n = {n}: fewer than {FEWEST_PAIRS} patients with both are not tested")
     else:
         if differing < FEWEST_PAIRS:
             notes.append(f"only {differing} pairs differ: no signed-rank test")

@@ -13,6 +13,7 @@ from RPTDosimetryLib.evaluation.gamma import gamma_index
 from RPTDosimetryLib.files import whole_folder
 from RPTDosimetryLib.records import Cancelled, Progress, never, silent
 from RPTDosimetryLib.report.compare_cohort import (
+    patients_told,
     save_cohort_bland_altman,
     save_organ_errors,
     save_patient_violins,
@@ -36,8 +37,7 @@ def write_cohort(cohort: CohortAnswer, folder: Path) -> None:
         write_rows([asdict(test) for test in cohort.tests()], temporary / "tests.csv")
         save_patient_violins(cohort, temporary / "patients.png")
         save_pooled_errors(cohort, temporary / "voxel_errors.png")
-        title = f"Voxel by voxel, {len(cohort.patients)} patients"
-        save_density(cohort.pooled, temporary / "voxels.png", title)
+        save_density(cohort.pooled, temporary / "voxels.png", f"Voxel by voxel, {patients_told(cohort)}")
         if cohort.volumes:
             write_rows(flat(organ_summary(cohort)), temporary / "organs.csv")
             write_rows([asdict(row) for row in cohort.volumes], temporary / "volumes.csv")

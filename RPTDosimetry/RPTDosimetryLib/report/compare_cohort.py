@@ -32,6 +32,7 @@ _SHOWN = (
 )
 #: A violin of fewer values would invent a shape: then only the values are drawn.
 FEWEST_IN_VIOLIN = 5
+_FEW = f"fewer than {FEWEST_IN_VIOLIN}: points and their mean"
 
 
 def save_patient_violins(cohort: CohortAnswer, path: Path) -> None:
@@ -50,7 +51,7 @@ def save_patient_violins(cohort: CohortAnswer, path: Path) -> None:
         axis.set_title(title, fontsize=10)
     for axis in list(axes.flat)[len(shown) :]:
         axis.set_axis_off()
-    figure.suptitle(f"{len(cohort.patients)} patients, each a point (mean of its cycles); {LEGEND}", fontsize=11)
+    figure.suptitle(f"{patients_told(cohort)}, each a point (mean of its cycles); {LEGEND}; {_FEW}", fontsize=11)
     save_figure(figure, path)
 
 
@@ -81,7 +82,7 @@ def save_organ_errors(cohort: CohortAnswer, path: Path, figure_name: str = "abso
     axis.set_ylabel("Absolute error of the mean dose [%]" if absolute else "Error of the mean dose [%]")
     axis.legend(handles=_handles(methods, colours), frameon=False, fontsize=9, ncols=len(methods), loc="upper center",
                 bbox_to_anchor=(0.5, 1.09))  # fmt: skip
-    figure.suptitle(f"Organ and lesion doses, every volume a point; {LEGEND}", fontsize=11)
+    figure.suptitle(f"Organ and lesion doses, every volume a point; {LEGEND}; {_FEW}", fontsize=11)
     save_figure(figure, path)
 
 
@@ -103,7 +104,7 @@ def save_cohort_bland_altman(cohort: CohortAnswer, path: Path) -> None:
         axis.set_axis_off()
     figure.legend(handles=_dots(groups, colours), loc="outside lower center", ncols=min(6, len(groups)), frameon=False,
                   fontsize=9, borderaxespad=2)  # fmt: skip
-    figure.suptitle(f"Bland–Altman, {len(cohort.patients)} patients: evaluated − reference, lines mean and ± 1.96 SD")
+    figure.suptitle(f"Bland–Altman, {patients_told(cohort)}: evaluated − reference, lines mean and ± 1.96 SD")
     save_figure(figure, path)
 
 
@@ -120,8 +121,16 @@ def save_pooled_errors(cohort: CohortAnswer, path: Path) -> None:
     name_places(axis, cohort.methods)
     axis.set_ylabel("(evaluated − reference) / reference [%]")
     voxels = f"{int(next(iter(cohort.pooled.values())).errors.sum()):,}".replace(",", " ")
-    axis.set_title(f"Relative error of {voxels} voxels of all patients, {floor_told()}\n{LEGEND}", fontsize=9)
+    axis.set_title(
+        f"Relative error of {voxels} voxels of {patients_told(cohort)}, {floor_told()}\n{LEGEND}", fontsize=9
+    )
     save_figure(figure, path)
+
+
+def patients_told(cohort: CohortAnswer) -> str:
+    """How many patients, in words."""
+    count = len(cohort.patients)
+    return f"{count} patient{'s' if count != 1 else ''}"
 
 
 def method_colours(methods: Sequence[str]) -> list[Any]:
@@ -140,7 +149,7 @@ def _draw_some(axis: Axes, values: Sequence[float], at: float, colour: Any, half
     if len(known) <= 40:
         draw_points(axis, known, at, colour)
     told = spread_of(known)
-    if told.mean is not None and len(known) < FEWEST_IN_VIOLIN:
+    if told.mean is not None and 1 < len(known) < FEWEST_IN_VIOLIN:
         axis.plot([at - 0.6 * half_width, at + 0.6 * half_width], [told.mean] * 2, color="0.15", linewidth=1.5)
 
 

@@ -201,10 +201,10 @@ def test_evaluate_prints_both_tables_and_writes_them_with_figures(rptdosimetry, 
     out = maps.folder / "answer"
     text = rptdosimetry("evaluate", path, "--out", out)
     assert text.code == 0, text.err
-    assert "3 cases of 3 patients" in text.out
+    assert "Cases: 3, patients: 3" in text.out
     assert "RAE [%]" in text.out
     assert "1.00 ± 0.00" in text.out
-    assert "fewer than 5 are not tested" in text.out
+    assert "n = 3: fewer than 5 patients with both are not tested" in text.out
     made = {item.relative_to(out).as_posix() for item in out.rglob("*") if item.is_file()}
     tables = {"cohort.json", "tables.txt", "summary.csv", "cases.csv", "tests.csv", "organs.csv", "volumes.csv"}
     figures = {"patients", "voxel_errors", "voxels", "organ_errors", "organ_errors_signed", "bland_altman"}

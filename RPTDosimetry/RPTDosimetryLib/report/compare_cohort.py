@@ -14,6 +14,7 @@ from RPTDosimetryLib.evaluation.cohort_statistics import patient_means, spread_o
 from RPTDosimetryLib.evaluation.violin import floor_told, violin
 from RPTDosimetryLib.evaluation.voxel_spread import ERROR_STEP_PERCENT, VoxelSpread, error_edges_percent
 from RPTDosimetryLib.report.figures import legend_handles, new_figure, save_figure, voi_colours
+from RPTDosimetryLib.report.short_names import shortened
 from RPTDosimetryLib.report.violins import HALF_WIDTH, LEGEND, draw_points, draw_violin, name_places, round_up
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def save_cohort_bland_altman(cohort: CohortAnswer, path: Path) -> None:
     colours = dict(zip(groups, voi_colours(len(groups)), strict=True))
     for axis, method in zip(axes.flat, methods, strict=False):
         _draw_differences(axis, cohort, method, colours)
-        axis.set_title(method, fontsize=11)
+        axis.set_title(shortened(method), fontsize=11)
         axis.set_xlabel("Mean of both doses [Gy]")
     for axis in axes[:, 0]:
         axis.set_ylabel("Difference [% of the mean of both]")
@@ -193,11 +194,13 @@ def _draw_differences(axis: Axes, cohort: CohortAnswer, method: str, colours: di
 def _handles(methods: Sequence[str], colours: Sequence[Any]) -> list[Any]:
     from matplotlib.patches import Patch
 
-    return [Patch(color=colour, alpha=0.7, label=name) for name, colour in zip(methods, colours, strict=True)]
+    return [
+        Patch(color=colour, alpha=0.7, label=shortened(name)) for name, colour in zip(methods, colours, strict=True)
+    ]
 
 
 def _dots(groups: Sequence[str], colours: dict[str, Any]) -> list[Any]:
-    handles = legend_handles(groups)
+    handles = legend_handles([shortened(group) for group in groups])
     for handle, group in zip(handles, groups, strict=True):
         handle.set(linestyle="none", marker="o", color=colours[group])
     return handles

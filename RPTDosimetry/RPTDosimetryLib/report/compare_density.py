@@ -10,6 +10,7 @@ import numpy as np
 
 from RPTDosimetryLib.evaluation.voxel_spread import VoxelSpread, dose_edges_gy
 from RPTDosimetryLib.report.figures import new_figure, save_figure
+from RPTDosimetryLib.report.short_names import shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +33,7 @@ def save_density(spreads: Mapping[str, VoxelSpread], path: Path, title: str) -> 
     limits = _limits_gy(spreads)
     for axis, (name, spread) in zip(axes.flat, spreads.items(), strict=False):
         drawn = _draw(axis, spread, limits, LogNorm(1, max(most, 2)))
-        axis.set_title(name, fontsize=11)
+        axis.set_title(shortened(name), fontsize=11)
     for axis in list(axes.flat)[len(spreads) :]:
         axis.set_axis_off()
     bar = figure.colorbar(drawn, ax=axes.ravel().tolist(), shrink=0.9)

@@ -10,6 +10,7 @@ import numpy as np
 from RPTDosimetryLib.evaluation.dvh import dvh, dvh_r2
 from RPTDosimetryLib.records import Image, Voi
 from RPTDosimetryLib.report.figures import new_figure, outlined, save_figure
+from RPTDosimetryLib.report.short_names import shortened
 
 #: More panels would be too small to read: those of the highest dose are drawn.
 MOST_PANELS = 12
@@ -34,8 +35,8 @@ def save_dvh_of_methods(doses: Mapping[str, Image], vois: Sequence[Voi], path: P
             r2 = dvh_r2(known, curve)
             told = "" if r2 is None else f", R² {np.floor(1e5 * r2) / 1e5:.5f}"
             axis.plot(curve.dose_gy, 100 * curve.cumulative, "--", color=colormaps["tab10"](number % 10),
-                      linewidth=1.3, label=f"{name}{told}")  # fmt: skip
-        axis.set_title(f"{voi.name}, {voi.volume_ml:.{0 if voi.volume_ml >= 100 else 1}f} mL", fontsize=10)
+                      linewidth=1.3, label=f"{shortened(name)}{told}")  # fmt: skip
+        axis.set_title(f"{shortened(voi.name)}, {voi.volume_ml:.{0 if voi.volume_ml >= 100 else 1}f} mL", fontsize=10)
         axis.set(xlabel="Absorbed dose [Gy]", ylim=(0, 101))
         axis.set_xlim(left=0)
         axis.grid(alpha=0.3)

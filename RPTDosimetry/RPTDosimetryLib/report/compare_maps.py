@@ -26,6 +26,7 @@ from RPTDosimetryLib.report.figures import (
 )
 from RPTDosimetryLib.report.gamma_figure import gamma_colours
 from RPTDosimetryLib.report.planes import PLANES, Standing, standing
+from RPTDosimetryLib.report.short_names import shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,7 +39,7 @@ def save_dose_planes(doses: Mapping[str, Image], vois: Sequence[Voi], path: Path
     reference = next(iter(doses.values()))
     top = float(max(image.voxels.max() for image in doses.values()))
     norm = PowerNorm(0.5, 0.0, top)
-    columns = {name: (standing(image.voxels, image.grid), None) for name, image in doses.items()}
+    columns = {shortened(name): (standing(image.voxels, image.grid), None) for name, image in doses.items()}
 
     def draw(axis: Axes, column: tuple[Standing, Any], plane: str, at_mm: Any) -> Any:
         pixels = column[0].plane(plane, at_mm)
@@ -61,7 +62,7 @@ def save_error_planes(
     top = max(error_scale_percent(image.voxels) for image in maps.values())
     under = standing(np.sqrt(np.clip(reference.voxels, 0.0, None)), reference.grid)
     grey = (0.0, float(np.sqrt(reference.voxels.max())))
-    columns = {name: (standing(image.voxels, image.grid), None) for name, image in maps.items()}
+    columns = {shortened(name): (standing(image.voxels, image.grid), None) for name, image in maps.items()}
 
     def draw(axis: Axes, column: tuple[Standing, Any], plane: str, at_mm: Any) -> Any:
         draw_plane(axis, under.plane(plane, at_mm), "gray", grey)
@@ -86,7 +87,7 @@ def save_gamma_planes(
     for name, result in results.items():
         rate = result.pass_rate
         told = "none judged" if rate is None else f"{100 * rate:.2f} % of {result.judged} pass"
-        columns[f"{name}: {told}"] = (standing(result.gamma_index.voxels, reference.grid), None)
+        columns[f"{shortened(name)}\n{told}"] = (standing(result.gamma_index.voxels, reference.grid), None)
 
     def draw(axis: Axes, column: tuple[Standing, Any], plane: str, at_mm: Any) -> Any:
         draw_plane(axis, under.plane(plane, at_mm), "gray", grey)

@@ -13,6 +13,7 @@ from RPTDosimetryLib.grid import Grid, Vector3
 from RPTDosimetryLib.records import Image
 from RPTDosimetryLib.report.compare_figures import hottest_mm
 from RPTDosimetryLib.report.figures import new_figure, save_figure, shown_frame_mm
+from RPTDosimetryLib.report.short_names import shortened
 
 #: Axis of LPS, what lies at its low and high end.
 _LINES = ((0, "right", "left"), (1, "anterior", "posterior"), (2, "inferior", "superior"))
@@ -37,7 +38,7 @@ def save_profiles(doses: Mapping[str, Image], path: Path, through_mm: Vector3 | 
         for number, (name, image) in enumerate(others):
             colour = colormaps["tab10"](number % 10)
             _, dose = _along(image, at_mm, axis, frame_mm[axis])
-            above.plot(place, dose, "--", color=colour, linewidth=1.4, label=name)
+            above.plot(place, dose, "--", color=colour, linewidth=1.4, label=shortened(name))
             below.plot(place, dose - gray, color=colour, linewidth=1.2)
         below.axhline(0.0, color="black", linewidth=0.8)
         others_mm = ", ".join(f"{'xyz'[n]} = {at_mm[n]:.0f} mm" for n in range(3) if n != axis)

@@ -10,6 +10,7 @@ import numpy as np
 
 from RPTDosimetryLib.evaluation.violin import Violin, floor_told
 from RPTDosimetryLib.report.figures import new_figure, save_figure, voi_colours
+from RPTDosimetryLib.report.short_names import shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,8 +41,9 @@ def draw_points(axis: Axes, values: Sequence[float], at: float, colour: Any) -> 
 
 def name_places(axis: Axes, names: Sequence[str]) -> None:
     """Names under the places 0, 1, …"""
-    long = len(names) > 4 or max(map(len, names), default=0) > 12
-    axis.set_xticks(range(len(names)), names, rotation=35 if long else 0, ha="right" if long else "center", fontsize=9)
+    told = [shortened(name) for name in names]
+    long = len(told) > 4 or max(map(len, told), default=0) > 12
+    axis.set_xticks(range(len(told)), told, rotation=35 if long else 0, ha="right" if long else "center", fontsize=9)
     axis.set_xlim(-0.7, len(names) - 0.3)
     axis.grid(axis="y", alpha=0.3)
 

@@ -94,7 +94,7 @@ def cohort_of(
                 raise CancelledError("The evaluation was stopped; nothing was kept.")
             progress(number / max(expected or number + 1, number + 1), f"{case.label}: {name}")
             try:
-                found = _one_method(case, name, evaluated, settings)
+                found = _one_method(case, (name, evaluated), settings, cancelled)
             except CancelledError:
                 raise
             except DosimetryError as error:
@@ -137,11 +137,13 @@ def _require_new(case: CohortCase, rows: Sequence[CaseRow]) -> None:
         raise EvaluationError(f"{case.label} is in the cohort twice: give its cycles different names.")
 
 
-def _one_method(case: CohortCase, method: str, evaluated: Image, settings: CohortSettings) -> _OfMethod:
-    reference = case.reference
+def _one_method(
+    case: CohortCase, named: tuple[str, Image], settings: CohortSettings, cancelled: Cancelled
+) -> _OfMethod:
+    reference, (method, evaluated) = case.reference, named
     comparison = VoxelComparison(reference, evaluated)
     metrics = comparison.metrics(case.mask)
-    everywhere = gamma_index(reference, evaluated, settings.gamma_of(reference), case.mask)
+    everywhere = gamma_index(reference, evaluated, settings.gamma_of(reference), case.mask, silent, cancelled)
     above = above_cutoff(everywhere, reference, settings.cutoff_percent)
     lesions = [voi.mask for voi in case.vois if voi.kind == "lesion"]
     in_lesions = np.logical_or.reduce(lesions) if lesions else None

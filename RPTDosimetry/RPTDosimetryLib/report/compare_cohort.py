@@ -52,7 +52,7 @@ def save_patient_violins(cohort: CohortAnswer, path: Path) -> None:
         axis.set_title(title, fontsize=10)
     for axis in list(axes.flat)[len(shown) :]:
         axis.set_axis_off()
-    figure.suptitle(f"{patients_told(cohort)}, each a point (mean of its cycles); {LEGEND}; {_FEW}", fontsize=11)
+    figure.suptitle(f"{patients_told(cohort)}, each a point (mean of its cycles)\n{LEGEND}; {_FEW}", fontsize=11)
     save_figure(figure, path)
 
 
@@ -82,8 +82,8 @@ def save_organ_errors(cohort: CohortAnswer, path: Path, figure_name: str = "abso
         axis.axhline(0.0, color="black", linewidth=0.8)
     axis.set_ylabel("Absolute error of the mean dose [%]" if absolute else "Error of the mean dose [%]")
     axis.legend(handles=_handles(methods, colours), frameon=False, fontsize=9, ncols=len(methods), loc="upper center",
-                bbox_to_anchor=(0.5, 1.09))  # fmt: skip
-    figure.suptitle(f"Organ and lesion doses, every volume a point; {LEGEND}; {_FEW}", fontsize=11)
+                bbox_to_anchor=(0.5, 1.1))  # fmt: skip
+    figure.suptitle(f"Organ and lesion doses, every volume a point\n{LEGEND}; {_FEW}", fontsize=11)
     save_figure(figure, path)
 
 

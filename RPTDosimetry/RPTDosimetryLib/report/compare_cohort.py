@@ -148,7 +148,7 @@ def _draw_some(axis: Axes, values: Sequence[float], at: float, colour: Any, half
         if shape is not None:
             draw_violin(axis, shape, at, colour, half_width)
     if len(known) <= 40:
-        draw_points(axis, known, at, colour)
+        draw_points(axis, known, at, colour, half_width)
     told = spread_of(known)
     if told.mean is not None and 1 < len(known) < FEWEST_IN_VIOLIN:
         axis.plot([at - 0.6 * half_width, at + 0.6 * half_width], [told.mean] * 2, color="0.15", linewidth=1.5)

@@ -32,10 +32,10 @@ def draw_violin(axis: Axes, shape: Violin, at: float, colour: Any, half_width: f
     axis.plot([at], [median], "o", color="white", markersize=4, markeredgecolor="0.15", zorder=4)
 
 
-def draw_points(axis: Axes, values: Sequence[float], at: float, colour: Any) -> None:
+def draw_points(axis: Axes, values: Sequence[float], at: float, colour: Any, half_width: float = HALF_WIDTH) -> None:
     """Every value as a point beside x = at, apart by their order so that equal ones are seen."""
     known = [v for v in values if v is not None and np.isfinite(v)]
-    aside = np.linspace(-0.14, 0.14, len(known)) if len(known) > 1 else np.zeros(len(known))
+    aside = half_width * np.linspace(-0.5, 0.5, len(known)) if len(known) > 1 else np.zeros(len(known))
     axis.scatter(at + aside, known, s=16, color=colour, edgecolor="black", linewidth=0.4, zorder=5)
 
 

@@ -229,12 +229,20 @@ class PlotView(View):
             )
             style = _LINES.get(series.GetLineStyleAsString(series.GetLineStyle()), "-")
             marker = "o" if series.GetMarkerStyle() != series.MarkerStyleNone else ""
-            axes.plot(x, y, color=series.GetColor(), label=series.GetName(), linestyle=style, marker=marker)
+            size = series.GetMarkerSize() * _POINTS
+            look = {"color": series.GetColor(), "label": series.GetName(), "linestyle": style}
+            axes.plot(x, y, marker=marker, markersize=size, **look)
+        if chart.GetXAxisLogScale():
+            axes.set_xscale("log")
+        if chart.GetYAxisLogScale():
+            axes.set_yscale("log")
         axes.set_xlabel(chart.GetXAxisTitle(), fontsize=chart.GetAxisTitleFontSize() * _POINTS)
         axes.set_ylabel(chart.GetYAxisTitle(), fontsize=chart.GetAxisTitleFontSize() * _POINTS)
         axes.tick_params(labelsize=chart.GetAxisLabelFontSize() * _POINTS)
         axes.set_title(chart.GetTitle() or "", fontsize=chart.GetTitleFontSize() * _POINTS)
         if not chart.GetXAxisRangeAuto():
             axes.set_xlim(*chart.GetXAxisRange())
+        if not chart.GetYAxisRangeAuto():
+            axes.set_ylim(*chart.GetYAxisRange())
         if chart.GetLegendVisibility() and axes.lines:
             axes.legend(loc="upper right", fontsize=chart.GetLegendFontSize() * _POINTS, framealpha=0.7)

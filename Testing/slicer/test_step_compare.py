@@ -170,6 +170,34 @@ def test_a_loaded_rt_dose_is_compared(ready, doses, tmp_path):
     assert "100.00 %" in ready.said
 
 
+def test_an_rt_dose_of_another_program_is_the_reference(ready, doses, tmp_path):
+    """On its own grid, as planning systems export it: resampled onto, and its rounding is all that differs."""
+    from pydicom.dataset import Dataset
+
+    from RPTDosimetryLib.records import DoseMap
+    from RPTDosimetryLib.report.dicom_identity import DicomIdentity
+    from RPTDosimetryLib.report.rtdose import RtDoseOptions, write_rtdose
+
+    identity = Dataset()
+    identity.StudyInstanceUID, identity.FrameOfReferenceUID = "2.25.1", "2.25.2"
+    write_rtdose(DoseMap(doses[0], "", "", ""), tmp_path / "plan", DicomIdentity(identity), RtDoseOptions())
+    step = ready.steps["compare"]
+    step.ui.fileEdit.currentPath = str(tmp_path / "plan")
+    events()
+    step.ui.loadButton.click()
+    ready.runner.wait(60)
+    events()
+    box = step.ui.referenceBox
+    loaded = next(n for n in range(box.count) if "plan" in box.itemText(n))
+    choose(box, box.itemData(loaded))
+    choose(step.ui.evaluatedBox, ready.nodes[1].GetID())
+    compared(ready)
+    expected = doses[1].voxels - doses[0].voxels
+    shown = maps(ready.case)["difference"]
+    np.testing.assert_allclose(np.nan_to_num(shown), expected, atol=1e-5 * doses[0].voxels.max())
+    assert "plan [Gy] / Dose msv8" in step.ui.figuresLabel.text
+
+
 def test_doses_on_different_grids_need_resampling(ready, doses):
     from RPTDosimetryLib.bridge.comparison import add_dose
     from RPTDosimetryLib.grid import Grid
@@ -235,6 +263,105 @@ def test_the_profile_is_both_doses_along_the_line(ready, doses):
     moved = vtk_to_numpy(chart.GetNthPlotSeriesNode(0).GetTableNode().GetTable().GetColumn(0))
     assert moved[-1] == pytest.approx(20.0)
     assert len(slicer.util.getNodesByClass("vtkMRMLPlotChartNode")) == 1
+
+
+def chart_shown():
+    import slicer
+
+    view = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLPlotViewNode")
+    return slicer.mrmlScene.GetNodeByID(view.GetPlotChartNodeID())
+
+
+def series_of(chart):
+    """Name and points of each series."""
+    from vtk.util.numpy_support import vtk_to_numpy
+
+    found = {}
+    for number in range(chart.GetNumberOfPlotSeriesNodes()):
+        series = chart.GetNthPlotSeriesNode(number)
+        table = series.GetTableNode().GetTable()
+        names = (series.GetXColumnName(), series.GetYColumnName())
+        found[series.GetName()] = tuple(vtk_to_numpy(table.GetColumnByName(name)) for name in names)
+    return found
+
+
+def test_every_plot_can_be_chosen_and_holds_the_figures_of_the_library(ready, doses):
+    from RPTDosimetryLib.evaluation.compare_answer import compare_doses
+
+    step = compared(ready)
+    box = step.ui.plotBox
+    assert [box.itemText(n) for n in range(box.count)] == ["DVH", "voxels", "Bland-Altman", "violins", "profile"]
+    titles = []
+    for index in range(4):
+        box.setCurrentIndex(index)
+        box.activated.emit(index)
+        events()
+        titles.append(chart_shown().GetTitle())
+    assert len(set(titles)) == 4
+    reference, evaluated, vois = doses
+    told = compare_doses(reference, evaluated, vois)
+    assert f"r = {told.metrics.correlation:.4f}" in titles[1]
+    box.setCurrentIndex(2)
+    step.ui.plotButton.click()
+    events()
+    points = series_of(chart_shown())
+    liver = told.organs[0]
+    mean = (liver.reference_mean_gy + liver.evaluated_mean_gy) / 2
+    assert points["liver"][0][0] == pytest.approx(mean)
+    assert points["liver"][1][0] == pytest.approx(100 * liver.error_gy / mean)
+    limits = told.answer()["over_volumes"]["bland_altman_percent"]
+    (upper,) = [y for name, (_x, y) in points.items() if name.startswith("mean + 1.96 SD")]
+    assert upper[0] == pytest.approx(limits["upper_limit"])
+    box.setCurrentIndex(4)
+    step.ui.plotButton.click()
+    events()
+    assert "place both in a slice view" in ready.said
+
+
+def test_a_violin_spans_the_errors_of_its_volume(ready, doses):
+    step = compared(ready)
+    step.ui.plotBox.setCurrentIndex(3)
+    step.ui.plotButton.click()
+    events()
+    drawn = series_of(chart_shown())
+    assert list(drawn)[:4] == ["1 all", "2 liver", "3 kidney_left", "4 lesion_1"]
+    kidney = drawn["3 kidney_left"][1]  # 3 % above everywhere
+    np.testing.assert_allclose(kidney, 3.0, atol=1e-3)
+    reference, evaluated, vois = doses
+    counted = vois[0].mask & (reference.voxels >= 0.01 * reference.voxels.max())
+    errors = 100 * (evaluated.voxels / reference.voxels - 1)[counted]
+    np.testing.assert_allclose(drawn["2 liver"][1].max(), np.percentile(errors, 99.5), rtol=1e-3)
+    x = drawn["2 liver"][0]
+    assert (x.min(), x.max()) == (pytest.approx(2 - 0.38, abs=0.01), pytest.approx(2 + 0.38, abs=0.01))
+
+
+def test_the_table_has_mape_correlation_slope_and_homogeneity(ready, doses):
+    from RPTDosimetryLib.evaluation.compare_answer import compare_doses
+
+    table = compared(ready).ui.organTable
+    titles = [table.horizontalHeaderItem(n).text() for n in range(table.columnCount)]
+    row = compare_doses(*doses).organs[0]
+    for title, value in (
+        ("MAPE [%]", row.metrics.mape_percent),
+        ("r", row.metrics.correlation),
+        ("slope", row.metrics.slope_origin),
+        ("DVH R²", row.dvh_r2),
+        ("HI reference", row.reference_homogeneity_index),
+    ):
+        assert float(table.item(0, titles.index(title)).text()) == pytest.approx(value, abs=6e-3)
+
+
+def test_without_volumes_the_voxel_plot_is_shown_and_the_others_say_why(ready):
+    import slicer
+
+    slicer.mrmlScene.RemoveNode(ready.nodes[2])
+    events()
+    step = compared(ready)
+    assert "Voxel by voxel" in chart_shown().GetTitle()
+    step.ui.plotBox.setCurrentIndex(2)
+    step.ui.plotButton.click()
+    events()
+    assert "no volumes of interest" in ready.said
 
 
 def test_a_script_compares_and_gets_the_same_maps(logic, doses):

@@ -13,6 +13,7 @@ from slicer.i18n import tr as _
 from RPTDosimetryLib.bridge import attributes as at
 from RPTDosimetryLib.bridge import hierarchy
 from RPTDosimetryLib.bridge.case import Case
+from RPTDosimetryLib.bridge.comparison_charts import DIFFERENCES, VIOLINS, VOXELS, charts_of_comparison
 from RPTDosimetryLib.bridge.dose_nodes import colour_of
 from RPTDosimetryLib.bridge.geometry import grid_of_volume, lps_point
 from RPTDosimetryLib.bridge.line_charts import KIND, Axes, Curve, chart_of
@@ -27,6 +28,8 @@ REFERENCE, EVALUATED = "RPTDosimetry.comparedReference", "RPTDosimetry.comparedE
 #: Kinds of nodes of role COMPARISON; the first three are maps, in the order of the box that shows them.
 DIFFERENCE, RELATIVE, GAMMA = "difference", "relative error", "gamma"
 COLOURS, ANSWER, ORGANS, HISTOGRAMS, PROFILES = "colours", "answer", "organs", "histograms", "profiles"
+#: Charts in the order of the box of plots: its word, and the kind of the chart.
+PLOTS = {"DVH": HISTOGRAMS, VOXELS: VOXELS, DIFFERENCES: DIFFERENCES, VIOLINS: VIOLINS, "profile": PROFILES}
 MAPS = (DIFFERENCE, RELATIVE, GAMMA)
 _RED, _BLUE = (0.84, 0.19, 0.15), (0.13, 0.40, 0.67)
 #: Points of a histogram's curve in a chart; the figures come from the voxels themselves.
@@ -125,6 +128,7 @@ def put_comparison(case: Case, made: Any, doses: tuple[Any, Any]) -> list[Any]:
         axes = Axes(_("DVH: reference solid, evaluated dashed"), _("Absorbed dose [Gy]"), _("Volume [%]"), True)
         nodes += chart_of(_histogram_curves(case, made.histograms), axes, at.COMPARISON, HISTOGRAMS)
         nodes.append(_organ_table(made))
+    nodes += charts_of_comparison(case, made)
     for node in nodes:
         at.write(node, at.ROLE, at.COMPARISON)
         _place(case, node)
@@ -196,17 +200,25 @@ ORGAN_COLUMNS = (
     ("d98_error_percent", "D98 [%]", "+.2f"),
     ("d50_error_percent", "D50 [%]", "+.2f"),
     ("d2_error_percent", "D2 [%]", "+.2f"),
+    ("mape_percent", "MAPE [%]", ".2f"),
+    ("correlation", "r", ".4f"),
+    ("slope_origin", "slope", ".3f"),
+    ("dvh_r2", "DVH R²", ".4f"),
+    ("reference_homogeneity_index", "HI reference", ".3f"),
+    ("evaluated_homogeneity_index", "HI evaluated", ".3f"),
     ("pass_rate_percent", "gamma [%]", ".1f"),
 )
 
 
 def organ_rows(told: dict[str, Any]) -> list[list[str]]:
-    """The table of organs as text, in ORGAN_COLUMNS; a figure that does not exist is a dash."""
+    """The table of organs as text, in ORGAN_COLUMNS; a figure that does not exist (or did not when the scene was saved)
+    is a dash.
+    """
     passed = {row["name"]: row["pass_rate_percent"] for row in told["gamma"]["volumes"]}
     rows = []
     for row in told["figures"]["volumes"]:
-        values = {**row, "pass_rate_percent": passed.get(row["name"])}
-        rows.append([_cell(values[key], style) for key, _title, style in ORGAN_COLUMNS])
+        values = {**row["metrics"], **row, "pass_rate_percent": passed.get(row["name"])}
+        rows.append([_cell(values.get(key), style) for key, _title, style in ORGAN_COLUMNS])
     return rows
 
 

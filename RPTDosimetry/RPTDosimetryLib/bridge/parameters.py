@@ -271,6 +271,7 @@ class CompareParameters:
     mask: str = ""
     file: str = ""
     shown: Annotated[str, Choice(["difference", "relative error", "gamma"])] = "difference"
+    plot: Annotated[str, Choice(["DVH", "voxels", "Bland-Altman", "violins", "profile"])] = "DVH"
 
 
 @parameterPack

@@ -25,7 +25,7 @@ Resample = Annotated[
 
 def add_to(app: typer.Typer) -> None:
     """Register the verbs of evaluation."""
-    for verb in (gamma, compare):
+    for verb in (gamma, compare, evaluate):
         app.command()(verb)
 
 
@@ -118,6 +118,46 @@ def compare(
     print(_compare_text(answer))
 
 
+def evaluate(
+    cohort: Annotated[Path, typer.Argument(metavar="COHORT", help="List of cases: TOML or JSON (see the manual).")],
+    out: Annotated[Path | None, typer.Option(help="Folder for tables (CSV, JSON) and figures.")] = None,
+    drawn: Annotated[str | None, typer.Option(help="Patient whose maps are drawn; the first if left out.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Several methods against one reference over many patients: both papers' tables, paired tests, figures."""
+    from RPTDosimetryLib.evaluation.cohort import cohort_of
+    from RPTDosimetryLib.evaluation.cohort_file import cases_of, read_cohort
+    from RPTDosimetryLib.evaluation.cohort_tables import cohort_tables
+    from RPTDosimetryLib.files import require_folder
+    from RPTDosimetryLib.records import never
+    from RPTDosimetryLib.report.cohort_folder import evaluate_into
+
+    listed = read_cohort(cohort)
+    if drawn is not None and drawn not in (case.patient for case in listed.cases):
+        raise EvaluationError(f"{cohort} lists no patient {drawn}: nothing of them can be drawn.")
+    cases, settings, expected = cases_of(listed), listed.settings(), len(listed.cases)
+    if out is not None:
+        require_folder(out)
+    with shown_progress(quiet=as_json) as progress:
+        if out is None:
+            found = cohort_of(cases, settings, progress, expected=expected)
+        else:
+            found = evaluate_into(out, cases, settings, drawn, (progress, never), expected)
+    answer = {**found.answer(), "cohort": str(cohort), "out": out and str(out)}
+    if as_json:
+        print_json(answer)
+        return
+    print_warnings(answer["warnings"])
+    print(f"Cases: {answer['cases']}, patients: {answer['patients']}; evaluated - reference, {_criterion(answer)}\n")
+    print(cohort_tables(found))
+
+
+def _criterion(answer: dict[str, Any]) -> str:
+    s, dta_mm = answer["settings"], sorted({row["dta_mm"] for row in answer["case_rows"]})
+    told = " to ".join(f"{mm:.4g}" for mm in (dta_mm if len(dta_mm) == 1 else (dta_mm[0], dta_mm[-1])))
+    return f"gamma {s['dose_percent']:g} % global / {told} mm, cut-off {s['cutoff_percent']:g} %"
+
+
 def _read_pair(doses: tuple[Path, Path], labels: Path | None, mask: Path | None, resample: bool) -> _Pair:
     from RPTDosimetryLib.evaluation.comparable import onto_reference
     from RPTDosimetryLib.grid import require_same_grid
@@ -178,6 +218,7 @@ def _compare_text(answer: dict[str, Any]) -> str:
         )
         columns = (*columns, "d98_error_percent", "d50_error_percent", "d2_error_percent")
         lines.append(rows_text(columns, answer["volumes"]))
+        lines.append(f"\nVoxels of each volume, and its histogram\n{_voxels_of_volumes(answer['volumes'])}\n")
         over = answer["over_volumes"]
         lines.append(
             f"Mean over {over['volumes']} volumes: error {_of(over['mean_error_percent'])} %, "
@@ -190,6 +231,13 @@ def _compare_text(answer: dict[str, Any]) -> str:
                     f"{limits['lower_limit']:.4g} to {limits['upper_limit']:.4g}"
                 )
     return "\n".join([*lines, *answer["notes"]])
+
+
+def _voxels_of_volumes(volumes: list[dict[str, Any]]) -> str:
+    of_voxels = ("mae_gy", "mape_percent", "correlation", "slope_origin", "slope_orthogonal")
+    of_histogram = ("dvh_r2", "reference_homogeneity_index", "evaluated_homogeneity_index")
+    rows = [{**row, **{name: row["metrics"][name] for name in of_voxels}} for row in volumes]
+    return rows_text(("name", *of_voxels, *of_histogram), rows)
 
 
 def _of(value: float | None) -> str:

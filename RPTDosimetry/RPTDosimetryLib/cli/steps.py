@@ -151,24 +151,32 @@ def dvh(
     dose_map: Annotated[Path, typer.Argument(metavar="DOSE", help="RTDOSE, or an image file in Gy.")],
     labels: Annotated[Path, typer.Option(help="Label map on the dose grid (0 is background), RTSTRUCT or SEG.")],
     density: Annotated[Path | None, typer.Option(help="g/cm3; means are then weighted by mass.")] = None,
+    partial_volume: Annotated[
+        int | None,
+        typer.Option(help="Cut voxels into this many parts along each axis and weight those at edges (4 is ample)."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Dose-volume histogram and dose figures of each label or structure."""
     from RPTDosimetryLib.evaluation.organ_table import dvh_answer
+    from RPTDosimetryLib.evaluation.partial_volume import partial_dvh_answer, shapes_from_file
     from RPTDosimetryLib.study.image_files import is_image_file, read_image
     from RPTDosimetryLib.study.read_dose import read_dose
     from RPTDosimetryLib.vois.from_file import vois_from_file
     from RPTDosimetryLib.vois.label_names import label_names_in
 
     gy = read_dose(dose_map)
+    weights = read_image(density, "g/cm3") if density else None
     by_image = is_image_file(labels)
-    volumes = read_image(labels, "1") if by_image else vois_from_file(labels, gy.grid)
-    names = label_names_in(labels) if by_image else None
-    answer = dvh_answer(gy, volumes, read_image(density, "g/cm3") if density else None, names)
+    if partial_volume is not None:
+        answer = partial_dvh_answer(gy, shapes_from_file(labels, gy.grid), partial_volume, weights)
+    else:
+        volumes = read_image(labels, "1") if by_image else vois_from_file(labels, gy.grid)
+        answer = dvh_answer(gy, volumes, weights, label_names_in(labels) if by_image else None)
     if as_json:
         print_json(answer)
     else:
         print_warnings(answer["warnings"])
         print(f"Dose in {answer['unit']}, means weighted by {answer['mean_weighting']}")
         columns = ("name", "volume_ml", "mass_g", "mean_gy", "mean_plain_gy", "d98_gy", "d50_gy", "d2_gy", "maximum_gy")
-        print(rows_text(columns, answer["volumes"]))
+        print(rows_text((*columns, "homogeneity_index"), answer["volumes"]))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from RPTDosimetryLib.errors import VoiError
+from RPTDosimetryLib.evaluation.dvh import dvh, dvh_r2
 from RPTDosimetryLib.evaluation.image_metrics import VoxelComparison, VoxelMetrics
 from RPTDosimetryLib.evaluation.organ_table import dose_summary
 from RPTDosimetryLib.grid import require_same_grid
@@ -26,7 +27,8 @@ class OrganAgreement:
     """One organ in both maps. Errors are evaluated − reference, percents of the reference's figure.
 
     Means are mass-weighted where a density is given (mass_g is None otherwise); air by density then counts in air_ml
-    and volume_ml only, in dose and metrics not. A percent is None where the reference's figure is 0.
+    and volume_ml only, in dose and metrics not. A percent is None where the reference's figure is 0. Homogeneity index:
+    (D2 − D98)/D50; dvh_r2: how well the evaluated cumulative histogram follows the reference's (dvh.dvh_r2).
     """
 
     name: str
@@ -48,6 +50,9 @@ class OrganAgreement:
     d2_error_gy: float
     d2_error_percent: float | None
     metrics: VoxelMetrics
+    reference_homogeneity_index: float | None = None
+    evaluated_homogeneity_index: float | None = None
+    dvh_r2: float | None = None
 
 
 @dataclass(frozen=True)
@@ -63,10 +68,17 @@ class BlandAltman:
 
 
 def organ_agreement(
-    reference: Image, evaluated: Image, vois: Sequence[Voi], density: Image | None = None
+    reference: Image,
+    evaluated: Image,
+    vois: Sequence[Voi],
+    density: Image | None = None,
+    comparison: VoxelComparison | None = None,
 ) -> list[OrganAgreement]:
-    """One row a volume, in their order. Raises GridMismatchError, EvaluationError, VoiError (empty, only air)."""
-    comparison = VoxelComparison(reference, evaluated)
+    """One row a volume, in their order. comparison: of the same maps, where one is at hand.
+
+    Raises GridMismatchError, EvaluationError (also a volume with doses below 0), VoiError (empty, only air).
+    """
+    comparison = comparison or VoxelComparison(reference, evaluated)
     if density is not None:
         require_same_grid(reference.grid, density.grid, "Dose and density")
     return [_one_organ(reference, evaluated, voi, density, comparison) for voi in vois]
@@ -101,7 +113,9 @@ def _one_organ(
         raise VoiError(f"The mask of {voi.name} {what}: no dose can be compared. Draw it again or leave it out.")
     volume_ml = voi.grid.voxel_volume_ml
     weights = None if density is None else density.voxels[tissue]
-    ours, theirs = (dose_summary(image.voxels[tissue], weights, volume_ml) for image in (evaluated, reference))
+    pair = [image.voxels[tissue] for image in (evaluated, reference)]
+    ours, theirs = (dose_summary(doses, weights, volume_ml, name=voi.name) for doses in pair)
+    curves = [dvh(doses, volume_ml, voi.name) for doses in pair]
     error = ours.mean_gy - theirs.mean_gy
     error_percent = _percent(error, theirs.mean_gy)
     return OrganAgreement(
@@ -124,6 +138,9 @@ def _one_organ(
         d2_error_gy=ours.d2_gy - theirs.d2_gy,
         d2_error_percent=_percent(ours.d2_gy - theirs.d2_gy, theirs.d2_gy),
         metrics=comparison.metrics(tissue),
+        reference_homogeneity_index=theirs.homogeneity_index,
+        evaluated_homogeneity_index=ours.homogeneity_index,
+        dvh_r2=dvh_r2(curves[1], curves[0]),
     )
 
 

@@ -33,6 +33,19 @@ def require_comparable(reference: Image, evaluated: Image) -> None:
         )
 
 
+def negative_said(reference: Image, evaluated: Image) -> tuple[str, ...]:
+    """One sentence a map with voxels below 0 Gy, which no absorbed dose has; they are compared as they are."""
+    said = []
+    for image, which in ((reference, "reference"), (evaluated, "evaluated")):
+        below = int(np.count_nonzero(image.voxels < 0))
+        if below:
+            said.append(
+                f"The {which} dose holds {below} voxels below 0 Gy, down to {float(image.voxels.min()):.3g} Gy: no "
+                "absorbed dose is negative. They are compared as they are."
+            )
+    return tuple(said)
+
+
 def checked_mask(reference: Image, mask: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
     """The voxels that count: those of the mask, or all; EvaluationError for an empty mask or one of another shape."""
     if mask is None:

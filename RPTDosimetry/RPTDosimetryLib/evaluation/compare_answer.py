@@ -16,6 +16,7 @@ from RPTDosimetryLib.evaluation.agreement import (
     organ_agreement,
     percent_of_both,
 )
+from RPTDosimetryLib.evaluation.comparable import negative_said
 from RPTDosimetryLib.evaluation.image_metrics import (
     LOW_DOSE_BELOW_PERCENT,
     RELATIVE_FLOOR_PERCENT,
@@ -94,10 +95,10 @@ def compare_doses(
     return DoseComparison(
         metrics=comparison.metrics(mask),
         range_gy=comparison.range_gy,
-        organs=tuple(organ_agreement(reference, evaluated, vois, density)),
+        organs=tuple(organ_agreement(reference, evaluated, vois, density, comparison)),
         counted="all voxels" if mask is None else "voxels of the mask",
         mean_weighting="voxel volume (no density given)" if density is None else "voxel mass",
-        warnings=tuple(warning for voi in vois for warning in voi.warnings),
+        warnings=(*negative_said(reference, evaluated), *(warning for voi in vois for warning in voi.warnings)),
     )
 
 
@@ -110,6 +111,12 @@ def conventions(range_gy: float) -> dict[str, str]:
         "re_rae": f"voxels with a reference of at least {RELATIVE_FLOOR_PERCENT:g} % of its maximum",
         "correlation": f"Pearson, voxels counted; low dose: reference of {low}",
         "percent": "of the reference's figure",
+        "mape": f"voxels with a reference of at least {RELATIVE_FLOOR_PERCENT:g} % of the highest among those counted",
+        "slope": "evaluated over reference: least squares through the origin; orthogonal: total least squares with an "
+        "intercept",
+        "homogeneity_index": "(D2 - D98)/D50, ICRU 83",
+        "dvh_r2": "1 - squares between the cumulative curves / squares of the reference's about its mean, 1001 doses "
+        "from 0 to the higher maximum",
     }
 
 

@@ -16,6 +16,8 @@ from RPTDosimetryLib.evaluation.dvh import Dvh, dvh
 from RPTDosimetryLib.evaluation.gamma import GammaResult, GammaSettings
 from RPTDosimetryLib.evaluation.gamma_answer import gamma_answer
 from RPTDosimetryLib.evaluation.image_metrics import RELATIVE_FLOOR_PERCENT
+from RPTDosimetryLib.evaluation.violin import Violin, error_violins
+from RPTDosimetryLib.evaluation.voxel_spread import VoxelSpread, voxel_spread
 from RPTDosimetryLib.grid import require_same_grid
 from RPTDosimetryLib.records import Cancelled, Image, Progress, Voi, never, part_of, silent
 
@@ -39,6 +41,7 @@ class Comparison:
 
     evaluated: as compared, on the reference's grid. difference [Gy] and relative_error [%] are NaN where no voxel
     counts, relative_error also below 1 % of the reference's maximum. histograms: (reference, evaluated) a volume.
+    spread: voxel against voxel; violins: relative errors of the whole map and of each volume.
     """
 
     evaluated: Image
@@ -49,6 +52,8 @@ class Comparison:
     figures: dict[str, Any]
     histograms: tuple[tuple[Dvh, Dvh], ...]
     warnings: tuple[str, ...]
+    spread: VoxelSpread
+    violins: tuple[Violin, ...]
 
 
 def compare_fully(
@@ -79,15 +84,18 @@ def compare_fully(
     figures = compare_doses(reference, evaluated, vois, density, inside).answer()
     progress(0.95, "Histograms")
     told = (said, *gamma_figures["warnings"], *figures["warnings"])
+    percent = relative_error_map(reference, evaluated, inside)
     return Comparison(
         evaluated=evaluated,
         gamma=gamma,
         difference=difference_map(reference, evaluated, inside),
-        relative_error=relative_error_map(reference, evaluated, inside),
+        relative_error=percent,
         gamma_figures=gamma_figures,
         figures=figures,
         histograms=tuple(_histograms(reference, evaluated, voi) for voi in vois),
         warnings=tuple(dict.fromkeys(text for text in told if text)),
+        spread=voxel_spread(reference, evaluated, inside),
+        violins=error_violins(percent, vois),
     )
 
 

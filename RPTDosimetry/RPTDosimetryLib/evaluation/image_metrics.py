@@ -29,8 +29,11 @@ class VoxelMetrics:
 
     me = mean E, mae = mean |E|, mse = mean E², rmse = √mse; nrmse = rmse/max R of the map; psnr_db = 20 log₁₀(max R /
     rmse), infinite for identical voxels; ssim: mean structural similarity of the voxels whose window lies in the image.
-    Over relative_voxels (R ≥ 1 % of max R): re = mean E/R, rae = mean |E|/R. correlation: Pearson's, of all voxels and
-    of those of low dose. None: no such voxel, or no variation to correlate.
+    Over relative_voxels (R ≥ 1 % of max R of the map): re = mean E/R, rae = mean |E|/R. Over mape_voxels (R ≥ 1 % of
+    the highest R among the voxels that count, so that an organ far below the map's maximum has one): mape = mean |E|/R.
+    correlation: Pearson's, of all voxels and of those of low dose. Slopes against the identity line: slope_origin = Σ R
+    (R + E)/Σ R², least squares through the origin; slope_orthogonal and its intercept: orthogonal regression (total
+    least squares, both maps with equal error). None: no such voxel, or no variation to correlate.
     """
 
     voxels: int
@@ -47,6 +50,11 @@ class VoxelMetrics:
     correlation: float | None
     low_dose_voxels: int
     low_dose_correlation: float | None
+    mape_voxels: int = 0
+    mape_percent: float | None = None
+    slope_origin: float | None = None
+    slope_orthogonal: float | None = None
+    intercept_orthogonal_gy: float | None = None
 
 
 class VoxelComparison:
@@ -72,6 +80,9 @@ class VoxelComparison:
         counted = percent >= RELATIVE_FLOOR_PERCENT
         low = counted & (percent < LOW_DOSE_BELOW_PERCENT)
         relative = 100.0 * error[counted] / reference[counted]
+        in_organ = (reference > 0.0) & (reference >= RELATIVE_FLOOR_PERCENT / 100.0 * reference.max())
+        of_organ = 100.0 * np.abs(error[in_organ]) / reference[in_organ]
+        slope, intercept_gy = orthogonal_line(reference, evaluated)
         return VoxelMetrics(
             voxels=reference.size,
             me_gy=float(np.mean(error)),
@@ -87,6 +98,11 @@ class VoxelComparison:
             correlation=correlation(reference, evaluated),
             low_dose_voxels=int(np.count_nonzero(low)),
             low_dose_correlation=correlation(reference[low], evaluated[low]),
+            mape_voxels=of_organ.size,
+            mape_percent=float(np.mean(of_organ)) if of_organ.size else None,
+            slope_origin=slope_through_origin(reference, evaluated),
+            slope_orthogonal=slope,
+            intercept_orthogonal_gy=intercept_gy,
         )
 
     def _mean_ssim(self, inside: NDArray[np.bool_]) -> float | None:
@@ -123,3 +139,26 @@ def correlation(first: NDArray[np.float64], second: NDArray[np.float64]) -> floa
     # of a constant, rounding leaves a residue of some 1e-16 of its values
     tiny = 1e-12 * first.size * float(np.abs(first).max() * np.abs(second).max())
     return float(np.clip((a @ b) / spread, -1.0, 1.0)) if spread > tiny else None
+
+
+def slope_through_origin(reference: NDArray[np.float64], evaluated: NDArray[np.float64]) -> float | None:
+    """Σ R·V/Σ R²: the least-squares line V = slope·R; None where the reference is 0 everywhere."""
+    squares = float(reference @ reference)
+    return float(reference @ evaluated) / squares if squares > 0.0 else None
+
+
+def orthogonal_line(
+    reference: NDArray[np.float64], evaluated: NDArray[np.float64]
+) -> tuple[float | None, float | None]:
+    """Slope and intercept [Gy] of the line from which points lie least apart at right angles (Deming, equal errors).
+
+    slope = (s_VV − s_RR + √((s_VV − s_RR)² + 4 s_RV²))/(2 s_RV). None where the two do not vary together.
+    """
+    if correlation(reference, evaluated) is None:
+        return None, None
+    a, b = reference - reference.mean(), evaluated - evaluated.mean()
+    s_rr, s_vv, s_rv = float(a @ a), float(b @ b), float(a @ b)
+    if abs(s_rv) <= 1e-12 * max(s_rr, s_vv):
+        return None, None
+    slope = (s_vv - s_rr + float(np.hypot(s_vv - s_rr, 2.0 * s_rv))) / (2.0 * s_rv)
+    return slope, float(evaluated.mean() - slope * reference.mean())

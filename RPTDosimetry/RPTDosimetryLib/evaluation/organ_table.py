@@ -11,12 +11,15 @@ from numpy.typing import NDArray
 
 from RPTDosimetryLib.calibration.recovery import RecoveryCurve, recovered_mean
 from RPTDosimetryLib.errors import EvaluationError, VoiError
-from RPTDosimetryLib.evaluation.dvh import dose_at_volume_gy, dvh
+from RPTDosimetryLib.evaluation.dvh import Dvh, Weights, dose_at_volume_gy, dvh, homogeneity_index
 from RPTDosimetryLib.grid import require_same_grid
 from RPTDosimetryLib.physics.media import SCHNEIDER_8
 from RPTDosimetryLib.records import Administration, DoseMap, Image, PatientMap, TiaMap, Voi
 from RPTDosimetryLib.units import BQ_PER_GBQ
 from RPTDosimetryLib.vois.lesion_volume import small_lesion_note
+
+#: What the lists of an answer's histograms are.
+BINS_TOLD = "cumulative: fraction of the volume with at least dose_gy; differential: fraction per Gy between edges"
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class OrganDose:
     minimum_gy: float
     maximum_gy: float
     gy_per_gbq: float | None
+    homogeneity_index: float | None = None  # (D2 − D98)/D50, ICRU 83
     mean_se_gy: float | None = None
     recovery_coefficient: float | None = None
     mean_recovered_gy: float | None = None
@@ -61,7 +65,10 @@ class OrganDose:
 
 @dataclass(frozen=True)
 class DoseSummary:
-    """The dose figures of a set of voxels; mean_gy is mass-weighted where densities are given, else the plain mean."""
+    """The dose figures of a set of voxels; mean_gy is mass-weighted where densities are given, else the plain mean.
+
+    homogeneity_index: (D2 − D98)/D50 (ICRU 83), None where D50 is 0.
+    """
 
     mass_g: float | None
     mean_gy: float
@@ -71,6 +78,7 @@ class DoseSummary:
     d98_gy: float
     minimum_gy: float
     maximum_gy: float
+    homogeneity_index: float | None
 
 
 def organ_doses(
@@ -105,7 +113,8 @@ def _organ_dose(
     if voxels in {0, air}:
         what = "is empty" if voxels == 0 else "holds only air"
         raise VoiError(f"The mask of {voi.name} {what}: no dose can be given. Draw it again or leave it out.")
-    summary = dose_summary(dose.image.voxels[tissue], patient.density.voxels[tissue], voi.grid.voxel_volume_ml)
+    doses, densities = dose.image.voxels[tissue], patient.density.voxels[tissue]
+    summary = dose_summary(doses, densities, voi.grid.voxel_volume_ml, name=voi.name)
     tia_bq_s = float(tia.image.voxels[voi.mask].sum(dtype=np.float64))
     a0_bq = administered_activity_bq
     small = small_lesion_note(voi)
@@ -143,20 +152,29 @@ def _recovered(row: OrganDose, voi: Voi, curve: RecoveryCurve) -> OrganDose:
 
 
 def dose_summary(
-    dose_gy: NDArray[np.floating], density_g_per_cm3: NDArray[np.floating] | None, voxel_volume_ml: float
+    dose_gy: NDArray[np.floating],
+    density_g_per_cm3: NDArray[np.floating] | None,
+    voxel_volume_ml: float,
+    weights: Weights = None,
+    name: str = "",
 ) -> DoseSummary:
-    """Dose figures of a set of voxels of equal volume; densities in the same order, or None where unknown."""
+    """Dose figures of a set of voxels of equal volume; densities in the same order, or None where unknown.
+
+    weights: share of each voxel that counts (partial_volume.py); None: all of each. name: for what an error says.
+    """
     doses = np.asarray(dose_gy, dtype=np.float64).ravel()
-    plain = float(doses.mean()) if doses.size else float("nan")
+    shares = np.ones(doses.size) if weights is None else np.asarray(weights, dtype=np.float64).ravel()
+    plain = float((shares * doses).sum() / shares.sum()) if doses.size else float("nan")
     mass_g, mean = None, plain
     if density_g_per_cm3 is not None:
-        masses_g = np.asarray(density_g_per_cm3, dtype=np.float64).ravel() * voxel_volume_ml
+        masses_g = np.asarray(density_g_per_cm3, dtype=np.float64).ravel() * shares * voxel_volume_ml
         mass_g = float(masses_g.sum())
         if not (masses_g >= 0).all() or mass_g <= 0:
             raise EvaluationError("A volume has voxels of negative density or no mass at all. Check the density map.")
         mean = float((masses_g * doses).sum() / mass_g)
-    d2, d50, d98 = (dose_at_volume_gy(doses, percent) for percent in (2.0, 50.0, 98.0))
-    return DoseSummary(mass_g, mean, plain, d2, d50, d98, float(doses.min()), float(doses.max()))
+    d2, d50, d98 = (dose_at_volume_gy(doses, percent, weights, name) for percent in (2.0, 50.0, 98.0))
+    spread = homogeneity_index(d2, d50, d98)
+    return DoseSummary(mass_g, mean, plain, d2, d50, d98, float(doses.min()), float(doses.max()), spread)
 
 
 def dvh_answer(
@@ -178,7 +196,7 @@ def dvh_answer(
     return {
         "unit": "Gy",
         "mean_weighting": "voxel volume (no density given)" if density is None else "voxel mass",
-        "bins": "cumulative: fraction of the volume with at least dose_gy; differential: fraction per Gy between edges",
+        "bins": BINS_TOLD,
         "volumes": [_label_answer(dose, mask, density, number, name) for number, name, mask in masks],
         "warnings": [] if isinstance(volumes, Image) else [text for voi in volumes for text in voi.warnings],
     }
@@ -217,7 +235,14 @@ def _label_answer(dose: Image, mask: NDArray[np.bool_], density: Image | None, l
         "voxels": int(np.count_nonzero(mask)),
         "volume_ml": float(np.count_nonzero(mask)) * volume_ml,
         "air_ml": air * volume_ml,
-        **vars(dose_summary(doses, densities, volume_ml)),
+        **vars(dose_summary(doses, densities, volume_ml, name=name)),
+        **histogram_answer(histogram),
+    }
+
+
+def histogram_answer(histogram: Dvh) -> dict[str, Any]:
+    """A histogram's curves as lists."""
+    return {
         "dose_gy": histogram.dose_gy.tolist(),
         "cumulative": histogram.cumulative.tolist(),
         "differential_per_gy": histogram.differential_per_gy.tolist(),

@@ -13,6 +13,8 @@ from RPTDosimetryLib.evaluation.agreement import OrganAgreement, bland_altman
 from RPTDosimetryLib.evaluation.dvh import dvh
 from RPTDosimetryLib.evaluation.full_comparison import relative_error_map
 from RPTDosimetryLib.evaluation.image_metrics import RELATIVE_FLOOR_PERCENT
+from RPTDosimetryLib.evaluation.violin import error_violins
+from RPTDosimetryLib.evaluation.voxel_spread import voxel_spread
 from RPTDosimetryLib.files import whole_folder
 from RPTDosimetryLib.grid import Vector3
 from RPTDosimetryLib.records import Image, Voi
@@ -30,6 +32,7 @@ from RPTDosimetryLib.report.figures import (
 )
 from RPTDosimetryLib.report.planes import PLANES, standing
 from RPTDosimetryLib.report.provenance import json_text
+from RPTDosimetryLib.report.tables import write_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,12 +48,24 @@ Doses = tuple[Image, Image, NDArray[np.bool_] | None]
 def write_comparison(
     answer: Mapping[str, Any], doses: Doses, vois: Sequence[Voi], organs: Sequence[OrganAgreement], folder: Path
 ) -> None:
-    """comparison.json, relative_error.png, voxels.png and, with volumes, organs.png and dvh.png; all or none."""
+    """comparison.json, relative_error.png, voxels.png, violins.png, profiles.png and, with volumes, volumes.csv,
+    organs.png and dvh.png; all or none.
+    """
+    from RPTDosimetryLib.report.compare_density import save_density
+    from RPTDosimetryLib.report.compare_profiles import save_profiles
+    from RPTDosimetryLib.report.violins import save_error_violins
+
+    reference, evaluated, mask = doses
     with whole_folder(folder) as temporary:
         (temporary / "comparison.json").write_text(json_text(answer) + "\n", encoding="utf-8")
         save_relative_error(doses, vois, temporary / "relative_error.png")
-        save_voxel_agreement(doses, temporary / "voxels.png")
+        spread = {"evaluated against reference": voxel_spread(reference, evaluated, mask)}
+        save_density(spread, temporary / "voxels.png", "Voxel by voxel")
+        shapes = error_violins(relative_error_map(reference, evaluated, mask), vois)
+        save_error_violins(shapes, temporary / "violins.png")
+        save_profiles({"reference": reference, "evaluated": evaluated}, temporary / "profiles.png")
         if vois:
+            write_rows([flat_row(row) for row in answer["volumes"]], temporary / "volumes.csv")
             save_organ_agreement(organs, answer["mean_weighting"], temporary / "organs.png")
             save_dvh_overlay(doses, vois, temporary / "dvh.png")
 
@@ -60,9 +75,8 @@ def save_relative_error(doses: Doses, vois: Sequence[Voi], path: Path) -> None:
     reference = doses[0]
     percent = relative_error_map(*doses).voxels
     known = percent[np.isfinite(percent)]
-    spread = float(np.percentile(np.abs(known), 95)) if known.size else 0.0
-    top = next((scale for scale in SCALES_PERCENT if scale >= spread), SCALES_PERCENT[-1])
-    at_mm = _hottest_mm(reference)
+    top = error_scale_percent(percent)
+    at_mm = hottest_mm(reference)
     under = standing(np.sqrt(np.clip(reference.voxels, 0.0, None)), reference.grid)
     over = standing(percent, reference.grid)
     shown = outlined(vois, reference)
@@ -94,25 +108,10 @@ def save_relative_error(doses: Doses, vois: Sequence[Voi], path: Path) -> None:
     save_figure(figure, path)
 
 
-def save_voxel_agreement(doses: Doses, path: Path) -> None:
-    """Evaluated against reference, voxel by voxel, on logarithmic axes from 1e-4 of the maximum; colour counts."""
-    counted = slice(None) if doses[2] is None else doses[2]
-    reference, evaluated = (np.asarray(image.voxels, dtype=np.float64)[counted].ravel() for image in doses[:2])
-    highest = float(max(reference.max(), evaluated.max()))
-    lowest = 1e-4 * highest
-    both = (reference >= lowest) & (evaluated >= lowest)
-    figure = new_figure(7.2, 6.0)
-    axis = figure.subplots()
-    drawn = axis.hexbin(
-        *(reference[both], evaluated[both]), gridsize=120, xscale="log", yscale="log", bins="log", cmap="viridis"
-    )
-    axis.plot([lowest, highest], [lowest, highest], color="tab:red", linewidth=1, label="equal")
-    axis.set(xlabel="Reference dose [Gy]", ylabel="Evaluated dose [Gy]", xlim=(lowest, highest), ylim=(lowest, highest))
-    axis.legend(frameon=False, loc="upper left")
-    axis.grid(alpha=0.3)
-    figure.colorbar(drawn, ax=axis).set_label("Voxels")
-    axis.set_title(f"{np.count_nonzero(both)} of {both.size} voxels: both doses from {lowest:.2g} Gy", fontsize=11)
-    save_figure(figure, path)
+def flat_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A volume's figures in one line: those of its voxels with their own names after "voxel_"."""
+    own = {key: value for key, value in row.items() if key != "metrics"}
+    return own | {f"voxel_{key}": value for key, value in row["metrics"].items()}
 
 
 def save_organ_agreement(organs: Sequence[OrganAgreement], weighting: str, path: Path) -> None:
@@ -188,7 +187,15 @@ def _draw_bland_altman(axis: Axes, organs: Sequence[OrganAgreement], colours: Se
     axis.grid(alpha=0.3)
 
 
-def _hottest_mm(reference: Image) -> Vector3:
+def error_scale_percent(percent: NDArray[np.floating]) -> float:
+    """The first of SCALES_PERCENT that holds 95 % of the relative errors known."""
+    known = percent[np.isfinite(percent)]
+    spread = float(np.percentile(np.abs(known), 95)) if known.size else 0.0
+    return next((scale for scale in SCALES_PERCENT if scale >= spread), SCALES_PERCENT[-1])
+
+
+def hottest_mm(reference: Image) -> Vector3:
+    """LPS of the voxel of highest dose [mm]."""
     k, j, i = np.unravel_index(int(np.argmax(reference.voxels)), reference.voxels.shape)
     x, y, z = (reference.grid.lps_from_ijk @ [i, j, k, 1.0])[:3]
     return float(x), float(y), float(z)

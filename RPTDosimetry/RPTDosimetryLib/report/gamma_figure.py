@@ -51,7 +51,7 @@ def save_gamma_figure(result: GammaResult, reference: Image, vois: Sequence[Voi]
         draw_plane(axis, under.plane(name, at_mm), "gray", (0.0, brightest))
         plane = over.plane(name, at_mm)
         drawn = axis.imshow(
-            plane.pixels, cmap=_colours(top), vmin=0, vmax=top, extent=plane.extent_mm, interpolation="nearest"
+            plane.pixels, cmap=gamma_colours(top), vmin=0, vmax=top, extent=plane.extent_mm, interpolation="nearest"
         )
         outline_vois(axis, name, at_mm, outlines)
         label_plane(axis, name, at_mm, frame_mm)
@@ -76,7 +76,8 @@ def _title(result: GammaResult, drawn: int, volumes: int) -> str:
     )
 
 
-def _colours(top: float) -> Any:
+def gamma_colours(top: float) -> Any:
+    """The colour map from 0 to ``top`` that changes from blue to orange where γ fails."""
     from matplotlib.colors import LinearSegmentedColormap
 
     split = min(PASSES_UP_TO / top, 1.0 - 1e-6)
@@ -102,7 +103,8 @@ def _place_mm(gamma: Image, reference: Image) -> Vector3:
 def _draw_histogram(axis: Axes, gamma: NDArray[np.floating], top: float) -> None:
     counts, edges = np.histogram(gamma, bins=BINS, range=(0.0, top))
     centres = 0.5 * (edges[1:] + edges[:-1])
-    axis.bar(centres, counts, width=np.diff(edges), color=_colours(top)(centres / top), edgecolor="0.4", linewidth=0.3)
+    colours = gamma_colours(top)(centres / top)
+    axis.bar(centres, counts, width=np.diff(edges), color=colours, edgecolor="0.4", linewidth=0.3)
     axis.axvline(1.0, color="black", linewidth=1.2)
     axis.set(xlabel="Gamma index γ", ylabel="Voxels", yscale="log", xlim=(0, top), ylim=(0.7, None))
     axis.set_title(f"judged voxels (last bin: γ of {top:g} or more)", fontsize=10)

@@ -1,5 +1,7 @@
 """The verbs gamma and compare on files whose answer is known."""
 
+import csv
+import json
 from datetime import datetime
 
 import numpy as np
@@ -116,7 +118,15 @@ def test_compare_answers_voxels_and_organs(rptdosimetry, doses):
     assert [row["error_percent"] for row in got["volumes"]] == pytest.approx([1.0, 1.0], rel=1e-4)
     assert got["mean_weighting"] == "voxel mass"
     names = {path.name for path in out.iterdir()}
-    assert names == {"comparison.json", "relative_error.png", "voxels.png", "organs.png", "dvh.png"}
+    pictures = {f"{name}.png" for name in ("relative_error", "voxels", "violins", "profiles", "organs", "dvh")}
+    assert names == {"comparison.json", "volumes.csv", *pictures}
+    assert metrics["slope_origin"] == pytest.approx(1.01, rel=1e-5)
+    assert metrics["slope_orthogonal"] == pytest.approx(1.01, rel=1e-4)
+    assert metrics["mape_percent"] == pytest.approx(1.0, rel=1e-4)
+    box = got["volumes"][0]
+    assert box["metrics"]["correlation"] == pytest.approx(1.0)
+    assert box["evaluated_homogeneity_index"] == pytest.approx(box["reference_homogeneity_index"], rel=1e-5)
+    assert 0.97 < box["dvh_r2"] < 1.0
     text = rptdosimetry("compare", reference, evaluated, "--labels", maps.labels)
     assert "rmse_gy" in text.out
     assert "evaluated_mean_gy" in text.out
@@ -172,3 +182,113 @@ def test_rtdose_with_its_grid_scaling_and_rtstruct_are_read(rptdosimetry, doses)
     gamma = rptdosimetry("gamma", reference, evaluated, "--labels", contours, "--json")
     assert gamma.code == 0, gamma.err
     assert gamma.json["volumes"][0]["pass_rate_percent"] == 100.0
+
+
+@pytest.fixture
+def listed(doses):
+    """A cohort of three patients, two methods."""
+    maps, reference, evaluated = doses
+    case = {"reference": reference.name, "evaluated": {"plus 1 %": evaluated.name, "same": reference.name}}
+    maps.labels  # noqa: B018
+    cases = [{**case, "patient": f"P{n}", "labels": "labels.nii.gz", "names": {1: "liver"}} for n in range(3)]
+    path = maps.folder / "cohort.json"
+    path.write_text(json.dumps({"cases": cases}), encoding="utf-8")
+    return maps, path
+
+
+def test_evaluate_prints_both_tables_and_writes_them_with_figures(rptdosimetry, listed):
+    maps, path = listed
+    out = maps.folder / "answer"
+    text = rptdosimetry("evaluate", path, "--out", out)
+    assert text.code == 0, text.err
+    assert "Cases: 3, patients: 3" in text.out
+    assert "RAE [%]" in text.out
+    assert "1.00 ± 0.00" in text.out
+    assert "n = 3: fewer than 5 patients with both are not tested" in text.out
+    made = {item.relative_to(out).as_posix() for item in out.rglob("*") if item.is_file()}
+    tables = {"cohort.json", "tables.txt", "summary.csv", "cases.csv", "tests.csv", "organs.csv", "volumes.csv"}
+    figures = {"patients", "voxel_errors", "voxels", "organ_errors", "organ_errors_signed", "bland_altman"}
+    of_case = {f"case/{name}.png" for name in ("doses", "relative_error", "gamma", "profiles", "dvh")}
+    assert made == tables | {f"{name}.png" for name in figures} | of_case
+    with (out / "cases.csv").open(encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["patient"] for row in rows] == ["P0", "P0", "P1", "P1", "P2", "P2"]
+    assert float(rows[0]["rae_percent"]) == pytest.approx(1.0, rel=1e-4)
+
+
+def test_evaluate_answers_as_json(rptdosimetry, listed):
+    _, path = listed
+    got = rptdosimetry("evaluate", path, "--json").json
+    assert (got["cases"], got["patients"], got["methods"]) == (3, 3, ["plus 1 %", "same"])
+    assert {row["group"] for row in got["organs"]} == {"liver", "label 2"}
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [({"reference": "gone.nrrd"}, "files that are not there"), ({"colour": "red"}, "cases.0.colour"),
+     ({"reference": "zeros.nrrd"}, "P0, plus 1 %: The reference holds no dose"),
+     ({"reference": "away.nrrd"}, "P0: Reference and plus 1 %")],
+)  # fmt: skip
+def test_a_bad_cohort_is_one_line_and_leaves_nothing(rptdosimetry, listed, change, says):
+    maps, path = listed
+    maps.write("zeros.nrrd", np.zeros(maps.grid.shape_zyx, dtype=np.float32), "Gy")
+    away = Grid(maps.grid.shape_zyx, maps.grid.spacing_mm, (500.0, 0.0, 0.0))
+    maps.write("away.nrrd", np.ones(maps.grid.shape_zyx, dtype=np.float32), "Gy", away)
+    table = json.loads(path.read_text(encoding="utf-8"))
+    table["cases"] = [{key: value for key, value in table["cases"][0].items() if key != "labels"} | change]
+    path.write_text(json.dumps(table), encoding="utf-8")
+    refused = rptdosimetry("evaluate", path, "--out", maps.folder / "answer")
+    assert refused.code == 2
+    assert says in refused.err
+    assert not (maps.folder / "answer").exists()
+
+
+def test_a_patient_who_is_not_listed_cannot_be_drawn_and_a_file_is_no_folder(rptdosimetry, listed):
+    _, path = listed
+    refused = rptdosimetry("evaluate", path, "--drawn", "P9")
+    assert "lists no patient P9" in refused.err
+    refused = rptdosimetry("evaluate", path, "--out", path)
+    assert (refused.code, "is a file" in refused.err) == (2, True)
+
+
+def test_doses_that_do_not_overlap_are_refused_even_with_resampling(rptdosimetry, doses):
+    maps, reference, _ = doses
+    away = Grid(maps.grid.shape_zyx, maps.grid.spacing_mm, (500.0, 0.0, 0.0))
+    other = maps.write("away.nrrd", np.ones(maps.grid.shape_zyx, dtype=np.float32), "Gy", away)
+    for verb in ("gamma", "compare"):
+        refused = rptdosimetry(verb, reference, other, "--resample")
+        assert (refused.code, "does not reach any voxel" in refused.err) == (2, True)
+
+
+def test_negative_doses_are_said_and_refused_in_a_volume(rptdosimetry, doses):
+    maps, reference, _ = doses
+    ramp = 5 + np.arange(11, dtype=np.float32)[:, None, None] * np.ones(maps.grid.shape_zyx, dtype=np.float32)
+    ramp[0, 0, 0] = -2.0
+    below = maps.write("below.nrrd", ramp, "Gy")
+    got = rptdosimetry("compare", reference, below, "--json").json
+    assert "1 voxels below 0 Gy, down to -2 Gy" in got["warnings"][0]
+    refused = rptdosimetry("compare", reference, below, "--labels", maps.labels)
+    assert (refused.code, "label 2 holds doses that are negative" in refused.err) == (2, True)
+
+
+def test_an_rt_dose_can_be_the_reference(rptdosimetry, doses):
+    maps, _, evaluated = doses
+    stored = np.round(1e3 * (5 + np.arange(11.0)[:, None, None] * np.ones(maps.grid.shape_zyx)))
+    reference = rtdose(maps.folder / "plan.dcm", maps.grid, stored, 1e-3)
+    got = rptdosimetry("compare", reference, evaluated, "--labels", maps.labels, "--json").json
+    assert got["metrics"]["re_percent"] == pytest.approx(1.0, rel=1e-3)
+
+
+def test_dvh_with_partial_volume_tells_it(rptdosimetry, doses):
+    maps, reference, _ = doses
+    answer = rptdosimetry("dvh", reference, "--labels", maps.labels, "--partial-volume", 4, "--json")
+    assert answer.code == 0, answer.err
+    got = answer.json
+    assert "4x4x4 parts" in got["partial_volume"]
+    box = got["volumes"][0]
+    assert box["volume_ml"] == pytest.approx(125 * 4.8**3 / 1000, rel=1e-3)
+    assert box["mean_gy"] == pytest.approx(10.0, rel=2e-3)
+    text = rptdosimetry("dvh", reference, "--labels", maps.labels)
+    assert "homogeneity_index" in text.out
+    refused = rptdosimetry("dvh", reference, "--labels", maps.labels, "--partial-volume", 0)
+    assert (refused.code, "1 to 10 parts" in refused.err) == (2, True)

@@ -124,3 +124,43 @@ def test_maps_that_cannot_be_compared_are_refused():
         VoxelComparison(reference, image(evaluated.voxels + np.inf))
     with pytest.raises(EvaluationError, match="mask is empty"):
         VoxelComparison(reference, evaluated).metrics(np.zeros(GRID.shape_zyx, dtype=bool))
+
+
+def test_slopes_of_a_line_are_the_line():
+    reference, _ = pair()
+    found = VoxelComparison(reference, image(1.25 * reference.voxels + 0.5)).metrics()
+    assert found.slope_orthogonal == approx(1.25, rel=1e-5)
+    assert found.intercept_orthogonal_gy == approx(0.5, rel=1e-4)
+    r = reference.voxels.astype(float)
+    assert found.slope_origin == approx(1.25 + 0.5 * r.sum() / (r**2).sum(), rel=1e-6)
+
+
+def test_the_orthogonal_slope_turns_over_when_the_maps_change_places():
+    """Total least squares treats both alike: 1/slope. Its slope is the principal axis of the cloud of points."""
+    reference, evaluated = pair(noise=0.3)
+    one = VoxelComparison(reference, evaluated).metrics().slope_orthogonal
+    other = VoxelComparison(evaluated, reference).metrics().slope_orthogonal
+    assert one * other == approx(1.0)
+    points = np.stack([reference.voxels.ravel(), evaluated.voxels.ravel()]).astype(float)
+    along = np.linalg.eigh(np.cov(points))[1][:, -1]
+    assert one == approx(along[1] / along[0])
+
+
+def test_mape_has_the_floor_of_the_voxels_that_count():
+    grid = Grid((1, 1, 5), (1.0, 1.0, 1.0))
+    reference = image([[[100.0, 0.4, 0.2, 0.003, 0.0]]], grid)
+    evaluated = image([[[101.0, 0.5, 0.1, 0.030, 0.1]]], grid)
+    comparison = VoxelComparison(reference, evaluated)
+    whole = comparison.metrics()
+    assert (whole.mape_voxels, whole.mape_percent) == (1, approx(1.0, rel=1e-4))  # as RAE
+    assert whole.rae_percent == whole.mape_percent
+    cold = comparison.metrics(np.array([[[False, True, True, True, True]]]))
+    assert cold.relative_voxels == 0  # all below 1 % of 100 Gy
+    assert (cold.mape_voxels, cold.mape_percent) == (2, approx((25 + 50) / 2, rel=1e-5))
+
+
+def test_an_unexposed_volume_has_no_slope_and_no_mape():
+    grid = Grid((1, 1, 3), (1.0, 1.0, 1.0))
+    comparison = VoxelComparison(image([[[1.0, 0.0, 0.0]]], grid), image([[[1.0, 0.2, 0.1]]], grid))
+    found = comparison.metrics(np.array([[[False, True, True]]]))
+    assert (found.mape_percent, found.slope_origin, found.slope_orthogonal) == (None, None, None)

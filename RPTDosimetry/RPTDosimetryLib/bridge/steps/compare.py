@@ -48,7 +48,7 @@ class CompareStep(Step):
             (ui.compareButton, self.run),
             (ui.loadButton, self.load_file),
             (ui.showButton, self.show_side_by_side),
-            (ui.histogramsButton, self.show_histograms),
+            (ui.plotButton, self.show_plot),
             (ui.placeButton, self.place_profile),
             (ui.profileButton, self.show_profile),
         ):
@@ -57,6 +57,7 @@ class CompareStep(Step):
         ui.evaluatedBox.connect("activated(int)", lambda _n: self._choose(ui.evaluatedBox, comparison.EVALUATED))
         ui.maskBox.connect("activated(int)", self._on_mask)
         ui.shownBox.connect("activated(int)", lambda _n: self.panel.guard(self.show_side_by_side))
+        ui.plotBox.connect("activated(int)", lambda _n: self.panel.guard(self.show_plot))
         ui.fileEdit.connect("currentPathChanged(QString)", self._on_file)
         ui.fileEdit.connect("validInputChanged(bool)", lambda _valid: self._on_file(ui.fileEdit.currentPath))
         self._line_moved = qt.QTimer(self.widget)  # a line that is dragged tells of every pixel
@@ -155,11 +156,15 @@ class CompareStep(Step):
         """Reference, evaluated and the chosen map in the layout of comparisons."""
         self._show(self.panel.case)
 
-    def show_histograms(self) -> None:
-        """The histograms in the plot view."""
-        chart = self._chart(comparison.HISTOGRAMS)
+    def show_plot(self) -> None:
+        """The chosen chart in the plot view."""
+        plot = self.panel.parameters.compare.plot
+        if plot == "profile":
+            self.show_profile()
+            return
+        chart = comparison.part(self.panel.case, comparison.PLOTS[plot])
         if chart is None:
-            raise EvaluationError(_("There are no histograms: no volumes of interest lie on the grid of the doses."))
+            raise EvaluationError(_("There is no such plot: no volumes of interest lie on the grid of the doses."))
         views.show_chart(chart)
 
     def place_profile(self) -> None:
@@ -217,12 +222,11 @@ class CompareStep(Step):
             views.show_legend(volume, _("Absorbed dose [Gy]"))
         if shown is not None:
             views.show_legend(shown, _(_LEGENDS[case.parameters.compare.shown]))
-        chart = comparison.part(case, comparison.HISTOGRAMS)
+        plots = (case.parameters.compare.plot, "DVH", comparison.VOXELS)  # without volumes there are no histograms
+        charts = (comparison.part(case, comparison.PLOTS[plot]) for plot in plots)
+        chart = next((found for found in charts if found is not None), None)
         if chart is not None:
             views.show_chart(chart)
-
-    def _chart(self, kind: str) -> Any:
-        return comparison.part(self.panel.case, kind)
 
     # showing ------------------------------------------------------------------------------------------------------
 
@@ -251,8 +255,8 @@ class CompareStep(Step):
         ui.resultWidget.setVisible(bool(told) or not nothing)
         none = "" if told else _("Compare first.")
         self._enable(ui.showButton, none, _("Reference, evaluated and the chosen map, linked"))
-        self._enable(ui.histogramsButton, none, _("Histograms of both doses in the plot view"))
-        ui.shownBox.enabled = not none
+        self._enable(ui.plotButton, none, _("The chosen plot in the plot view"))
+        ui.shownBox.enabled = ui.plotBox.enabled = not none
         self._enable(ui.placeButton, "", _("Place a line by two clicks in a slice view; both doses are drawn along it"))
         placed = comparison.ends_of(comparison.profile_line(case)) is not None
         self._enable(ui.profileButton, "" if placed else _("Place the profile first."), _("Both doses along the line"))

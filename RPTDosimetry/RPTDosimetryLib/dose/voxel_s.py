@@ -160,9 +160,7 @@ def _known_alike(filling: Material) -> Material:
     return filling
 
 
-def _scaled_dose(
-    task: DoseTask, media: list[MediumKernel]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _scaled_dose(task: DoseTask, media: list[MediumKernel]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """(dose, its photon part) [Gy]."""
     tia, density = task.tia.image.voxels, task.patient.density.voxels
     near = source_spectrum(tia, _largest([m.kernel.electron for m in media]))

@@ -1,1 +1,1 @@
-"""Virtual cohorts, networks that lead MSV towards Monte Carlo, their training, and the hybrid engine (extra [dl])."""
+"""Networks that learn from Monte Carlo: virtual patients, data sets, training, judgement, and the hybrid engine."""

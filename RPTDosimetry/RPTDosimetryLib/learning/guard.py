@@ -59,7 +59,7 @@ LUNG, FAT, BONE = 0.6, (0.9, 0.98), 1.2
 
 @dataclass(frozen=True)
 class GuardAnswer:
-    """The verdict on a patient and, for each feature that is not inside, why. fit_anatomy: False forbids the network."""
+    """The verdict on a patient and, for each feature that is not inside, why. fit_anatomy: may the network be used?"""
 
     verdict: Verdict
     reasons: tuple[str, ...]

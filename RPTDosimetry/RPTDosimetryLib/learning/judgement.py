@@ -1,4 +1,4 @@
-"""How far a network's dose is from Monte Carlo in patients left out, beside MSV: few figures, often, while it trains."""
+"""How far a network's dose is from Monte Carlo in patients left out, beside MSV: few figures, while it trains."""
 
 from __future__ import annotations
 

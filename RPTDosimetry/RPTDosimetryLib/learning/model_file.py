@@ -97,8 +97,8 @@ def _member(path: Path, sha256: str, kind: NetworkKind, card: Mapping[str, Any])
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
         raise LearningError(
-            f"The weights {path} are not those of the card: SHA-256 {found[:12]}… instead of {sha256[:12]}…. The file is "
-            "damaged or was exchanged; install the model again."
+            f"The weights {path} are not those of the card: SHA-256 {found[:12]}… instead of {sha256[:12]}…. The "
+            "file is damaged or was exchanged; install the model again."
         )
     try:
         weights = {key: value.float() if value.is_floating_point() else value for key, value in load(content).items()}
@@ -109,8 +109,8 @@ def _member(path: Path, sha256: str, kind: NetworkKind, card: Mapping[str, Any])
     wrong = sorted(set(wanted) ^ set(weights)) or [n for n in wanted if wanted[n].shape != weights[n].shape]
     if wrong:
         raise LearningError(
-            f"{path} holds weights of another architecture than {kind.name} with {dict(card['options'])}: {wrong[0]} and "
-            f"{len(wrong) - 1} more do not fit."
+            f"{path} holds weights of another architecture than {kind.name} with {dict(card['options'])}: {wrong[0]} "
+            f"and {len(wrong) - 1} more do not fit."
         )
     if any(not torch.isfinite(value).all() for value in weights.values() if value.is_floating_point()):
         raise LearningError(f"{path} holds weights that are NaN or infinite. Train the model again.")

@@ -19,7 +19,7 @@ from typing import Any, Final
 from RPTDosimetryLib import __version__
 from RPTDosimetryLib.errors import DosimetryError, LearningError
 from RPTDosimetryLib.files import require_folder
-from RPTDosimetryLib.learning.guard import features_of, guard_table
+from RPTDosimetryLib.learning.guard import guard_table
 from RPTDosimetryLib.learning.network_registry import network_kind
 from RPTDosimetryLib.learning.torch_here import device_of
 from RPTDosimetryLib.learning.training_cases import TrainingCase, fold_of, patient_folders, read_cases
@@ -98,6 +98,8 @@ def _train_member(
         "seconds_here": round(time.monotonic() - start, 1),
         "machine": _machine(settings.fit.device),
         "settings": settings.as_record(),
+        "spacing_mm": list(cases[0].spacing_mm),
+        "features": [dict(case.features) for case in cases],
     }
     (folder / MEMBER).write_text(json.dumps(record, indent=1, default=str), encoding="utf-8")
 
@@ -148,7 +150,8 @@ def write_trained(settings: TrainSettings, out: Path, folds: Sequence[int]) -> d
 
     from RPTDosimetryLib.learning.model_file import write_model
 
-    records, weights = [], []
+    records: list[dict[str, Any]] = []
+    weights = []
     for fold in folds:
         folder = out / f"member_{fold}"
         records.append(json.loads((folder / MEMBER).read_text(encoding="utf-8")))
@@ -159,7 +162,7 @@ def write_trained(settings: TrainSettings, out: Path, folds: Sequence[int]) -> d
 def _card(settings: TrainSettings, records: Sequence[dict[str, Any]]) -> dict[str, Any]:
     from datetime import date
 
-    rows, spacing = guard_rows(settings)
+    rows, spacing = records[0]["features"], records[0]["spacing_mm"]
     kind = network_kind(settings.network.name)
     keys = records[0]["figures"]
     figures = {key: sum(record["figures"][key] for record in records) / len(records) for key in keys}
@@ -179,7 +182,7 @@ def _card(settings: TrainSettings, records: Sequence[dict[str, Any]]) -> dict[st
         "source": kind.source,
         "options": dict(settings.network.options),
         "nuclide": "Lu-177",
-        "spacing_mm": list(spacing),
+        "spacing_mm": spacing,
         "data": {
             "patients": len(rows),
             "text": f"{len(rows)} patients of {settings.patients.folder.name}, by Monte Carlo",
@@ -200,20 +203,6 @@ def _card(settings: TrainSettings, records: Sequence[dict[str, Any]]) -> dict[st
         "made": date.today().isoformat(),
         "members": [{key: record[key] for key in shown} for record in records],
     }
-
-
-def guard_rows(settings: TrainSettings) -> tuple[list[dict[str, float]], tuple[float, float, float]]:
-    """Features of every patient that was used, and the voxel size of the first."""
-    from RPTDosimetryLib.learning.patient_set import read_patient
-
-    chosen = settings.patients
-    rows, spacing = [], None
-    for folder in patient_folders(chosen.folder, chosen.splits, chosen.most):
-        patient = read_patient(folder)
-        spacing = spacing or patient.spacing_mm
-        rows.append(features_of(patient.density, patient.medium8 > 0, patient.tia_bq_s, patient.spacing_mm))
-    assert spacing is not None
-    return rows, (float(spacing[0]), float(spacing[1]), float(spacing[2]))
 
 
 def _machine(device: str) -> str:

@@ -130,7 +130,7 @@ class MemberTraining:
         return loss.detach(), places
 
     def _follow(self) -> None:
-        """The running mean of the weights: decay rises from 0.1 at the first step, so that it does not hold the start."""
+        """Running mean of the weights; its decay rises from 0.1, so that it does not hold on to the start."""
         import torch
 
         decay = min(self.settings.fit.ema, (1.0 + self.step) / (10.0 + self.step))

@@ -3,83 +3,42 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from RPTDosimetryLib.errors import LearningError
-from RPTDosimetryLib.grid import Vector3
+from RPTDosimetryLib.learning.guard import features_of
 from RPTDosimetryLib.learning.maps import body_box, cropped
 from RPTDosimetryLib.learning.photon_bands import photon_bands, soft_kernels
 from RPTDosimetryLib.records import Progress, silent
 
+if TYPE_CHECKING:
+    from RPTDosimetryLib.learning.patient_set import PatientArrays
 
-class PatientArrays(Protocol):
-    """What a training needs of a patient; arrays (z, y, x) on one grid of spacing_mm (x, y, z)."""
 
-    @property
-    def name(self) -> str:
-        """Folder and identity; cycles of one person share what stands before "_cycle"."""
-
-    @property
-    def split(self) -> str:
-        """train, validation or test."""
-
-    @property
-    def spacing_mm(self) -> Vector3:
-        """Voxel sides (x, y, z) [mm]."""
-
-    @property
-    def hu(self) -> Any:
-        """CT numbers."""
-
-    @property
-    def density(self) -> Any:
-        """[g/cm³]."""
-
-    @property
-    def tia_bq_s(self) -> Any:
-        """Decays of each voxel [Bq·s]."""
-
-    @property
-    def msv8_gy(self) -> Any:
-        """Dose by MSV-8 [Gy]."""
-
-    @property
-    def photon_msv_gy(self) -> Any:
-        """Its photon part [Gy]."""
-
-    @property
-    def mc_gy(self) -> Any:
-        """Monte Carlo dose [Gy]."""
-
-    @property
-    def mc_se_gy(self) -> Any:
-        """Its standard error [Gy]."""
-
-    @property
-    def medium8(self) -> Any:
-        """Index of the medium, 0 = air."""
-
-    @property
-    def vois(self) -> Mapping[str, Any]:
-        """Masks by name."""
+#: Threads that unpack files of patients.
+READERS: Final = 8
 
 
 @dataclass(frozen=True)
 class TrainingCase:
     """One patient as torch tensors (channel, z, y, x), cropped to the body; vois in the order of voi_names.
 
-    highest_gy: the highest MSV dose.
+    highest_gy: the highest MSV dose. features: what the guard looks at (guard.py).
     """
 
     name: str
     maps: Mapping[str, Any]
     voi_names: tuple[str, ...]
     highest_gy: float
+    spacing_mm: tuple[float, float, float]
+    features: Mapping[str, float]
 
 
 def training_case(patient: PatientArrays, device: Any, nuclide: str = "Lu-177") -> TrainingCase:
@@ -92,7 +51,7 @@ def training_case(patient: PatientArrays, device: Any, nuclide: str = "Lu-177") 
     _require_sound(patient)
     maps = {
         "hu": on_device(patient.hu),
-        "density": on_device(patient.density),
+        "density": on_device(patient.density_g_per_cm3),
         "tissue": on_device(patient.medium8 > 0),
         "tia": on_device(patient.tia_bq_s),
         "msv8": on_device(patient.msv8_gy),
@@ -100,18 +59,19 @@ def training_case(patient: PatientArrays, device: Any, nuclide: str = "Lu-177") 
         "mc": on_device(patient.mc_gy),
         "mc_se": on_device(patient.mc_se_gy),
     }
-    spacing = tuple(round(float(mm), 5) for mm in patient.spacing_mm)
-    maps["bands"] = photon_bands(maps["tia"][0], soft_kernels(nuclide, (spacing[0], spacing[1], spacing[2])))
+    x, y, z = (round(float(mm), 5) for mm in patient.grid.spacing_mm)
+    maps["bands"] = photon_bands(maps["tia"][0], soft_kernels(nuclide, (x, y, z)))
     masks = [np.asarray(mask, dtype=np.uint8) for mask in patient.vois.values()]
     shape = (0, *patient.tia_bq_s.shape)
     maps["vois"] = torch.as_tensor(np.stack(masks) if masks else np.zeros(shape, np.uint8), device=device)
     maps = {name: values.contiguous() for name, values in cropped(maps, body_box(maps["tissue"])).items()}
-    return TrainingCase(patient.name, maps, tuple(patient.vois), float(patient.msv8_gy.max()))
+    features = features_of(patient.density_g_per_cm3, patient.medium8 > 0, patient.tia_bq_s, (x, y, z))
+    return TrainingCase(patient.name, maps, tuple(patient.vois), float(patient.msv8_gy.max()), (x, y, z), features)
 
 
 def _require_sound(patient: PatientArrays) -> None:
     shape = patient.tia_bq_s.shape
-    for key in ("hu", "density", "tia_bq_s", "msv8_gy", "photon_msv_gy", "mc_gy", "mc_se_gy", "medium8"):
+    for key in ("hu", "density_g_per_cm3", "tia_bq_s", "msv8_gy", "photon_msv_gy", "mc_gy", "mc_se_gy", "medium8"):
         values = getattr(patient, key)
         if values is None or values.shape != shape:
             found = "missing" if values is None else f"of shape {values.shape}, not {shape}"
@@ -124,8 +84,6 @@ def _require_sound(patient: PatientArrays) -> None:
 
 def patient_folders(folder: Path, splits: Sequence[str], most: int = 0) -> list[Path]:
     """Folders of patients of the splits, by name. Raises LearningError where there is none."""
-    import json
-
     found = sorted(path.parent for path in folder.glob("*/patient.json"))
     if not found:
         raise LearningError(
@@ -157,11 +115,14 @@ def fold_of(names: Sequence[str], folds: int, seed: int) -> dict[str, int]:
 
 
 def read_cases(folders: Sequence[Path], device: Any, progress: Progress = silent) -> list[TrainingCase]:
-    """All patients on the device."""
+    """All patients on the device; files are unpacked by several threads at once."""
+    from concurrent.futures import ThreadPoolExecutor
+
     from RPTDosimetryLib.learning.patient_set import read_patient
 
     cases = []
-    for done, folder in enumerate(folders):
-        progress(done / len(folders), f"Reading {folder.name}")
-        cases.append(training_case(read_patient(folder), device))
+    with ThreadPoolExecutor(max_workers=min(os.cpu_count() or 1, READERS)) as pool:
+        for done, patient in enumerate(pool.map(read_patient, folders)):
+            progress(done / len(folders), f"Reading {patient.name}")
+            cases.append(training_case(patient, device))
     return cases

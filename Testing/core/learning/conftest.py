@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import scipy.ndimage
 
+from RPTDosimetryLib.grid import Grid
+
 SPACING = (4.8, 4.8, 4.8)
 
 
@@ -16,9 +18,9 @@ SPACING = (4.8, 4.8, 4.8)
 class MadeUpPatient:
     name: str
     split: str
-    spacing_mm: tuple
+    grid: Grid
     hu: np.ndarray
-    density: np.ndarray
+    density_g_per_cm3: np.ndarray
     medium8: np.ndarray
     tia_bq_s: np.ndarray
     msv8_gy: np.ndarray
@@ -43,7 +45,7 @@ def made_up_patient(seed=1, shape=(24, 28, 32), split="train"):
     msv = (electron + photon).astype(np.float32)
     mc = np.where(lung, 0.9, 1.0) * msv
     return MadeUpPatient(
-        f"made_up_{seed}", split, SPACING, hu, density, np.where(lung, 1, np.where(body, 3, 0)).astype(np.uint8), tia,
+        f"made_up_{seed}", split, Grid(shape, SPACING), hu, density, np.where(lung, 1, np.where(body, 3, 0)).astype(np.uint8), tia,
         msv, photon.astype(np.float32), mc.astype(np.float32), (0.01 * mc).astype(np.float32),
         {"lung": lung, "soft": body & ~lung},
     )  # fmt: skip

@@ -1,6 +1,6 @@
 """3-D U-Net on CT and TIA with a residual connection to MSV, as Kim et al. 2022 (doi 10.1007/s13139-022-00769-z).
 
-16 features first, doubled and halved, two 3³ convolutions + BN + ReLU and 2³ max-pooling a level, 1³ output, then + MSV.
+16 features first, doubled and halved, two 3³ convolutions + BN + ReLU and 2³ max-pooling a level, 1³ output, + MSV.
 The paper gives neither the number of levels nor how its inputs are scaled: here five levels, HU/1000 and TIA/1.5e10
 (Mansouri's figure); the output times 1 Gy. The sum is cut at 0 and in air.
 """

@@ -13,6 +13,7 @@ from typing import Any
 from RPTDosimetryLib.errors import LearningError
 from RPTDosimetryLib.learning import networks as networks_room
 from RPTDosimetryLib.learning.maps import Maps
+from RPTDosimetryLib.learning.photon_bands import SoftKernels
 from RPTDosimetryLib.learning.torch_here import require_torch
 
 
@@ -37,6 +38,7 @@ class NetworkKind:
     loss: str = "weighted"
     input_zyx: tuple[int, int, int] | None = None
     electron_part: Callable[[Any, Maps], Any] | None = None
+    adapt: Callable[[Any, SoftKernels], None] | None = None
 
     @property
     def options(self) -> dict[str, Any]:

@@ -22,6 +22,8 @@ BAND_CENTRES_MM: Final = (4.8, 9.6, 19.2, 38.4, 76.8, 153.6)
 SCALAR: Final = len(BAND_CENTRES_MM)
 DIRECTIONAL: Final = 3
 CHANNELS: Final = SCALAR + 3 * DIRECTIONAL
+#: Coarse voxels around the map on which the wide bands are computed.
+EDGE: Final = 1
 REFERENCE_G_PER_CM3: Final = 1.04
 REFERENCE_MATERIAL: Final = "schneider_soft"
 
@@ -65,12 +67,12 @@ def photon_bands(tia: Any, kernels: SoftKernels) -> Any:
     import torch
 
     near = _convolved(tia, _near_kernels(kernels))
-    even = [n + n % 2 for n in tia.shape]
-    behind = [v for n, e in zip(reversed(tia.shape), reversed(even), strict=True) for v in (0, e - n)]
+    edge = 2 * EDGE  # so that interpolation has a voxel beyond each face
+    behind = [v for n in reversed(tia.shape) for v in (edge, edge + n % 2)]
     coarse_tia = 8.0 * torch.nn.functional.avg_pool3d(torch.nn.functional.pad(tia, behind)[None, None], 2)[0, 0]
     coarse = _convolved(coarse_tia, _far_kernels(kernels))
     far = torch.nn.functional.interpolate(coarse[None], scale_factor=2, mode="trilinear", align_corners=False)[0]
-    far = far[:, : tia.shape[0], : tia.shape[1], : tia.shape[2]]
+    far = far[:, edge : edge + tia.shape[0], edge : edge + tia.shape[1], edge : edge + tia.shape[2]]
     return torch.cat([near, far])
 
 

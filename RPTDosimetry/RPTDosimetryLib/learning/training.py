@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from RPTDosimetryLib.errors import CancelledError, LearningError
+from RPTDosimetryLib.grid import Vector3
 from RPTDosimetryLib.learning.checkpoint import fixed_part, load_checkpoint, save_checkpoint
 from RPTDosimetryLib.learning.curves import write_curves
 from RPTDosimetryLib.learning.judgement import judged
 from RPTDosimetryLib.learning.losses import loss_of
 from RPTDosimetryLib.learning.network_registry import NetworkKind, network_kind
 from RPTDosimetryLib.learning.patches import PatchPlan, Place, random_batch
+from RPTDosimetryLib.learning.photon_bands import soft_kernels
 from RPTDosimetryLib.learning.torch_here import device_of
 from RPTDosimetryLib.learning.training_cases import TrainingCase
 from RPTDosimetryLib.learning.training_settings import TrainSettings
@@ -60,6 +62,8 @@ class MemberTraining:
         torch.manual_seed(settings.fit.seed + 1000 * fold)
         torch.backends.cudnn.benchmark = True
         self.module = self.kind.module(settings.network.options).to(self.device)
+        if self.kind.adapt is not None:
+            self.kind.adapt(self.module, soft_kernels("Lu-177", _one_spacing([*self.cases, *self.left_out])))
         if self.kind.dims == 3 and self.device.type == "cuda":
             self.module = self.module.to(memory_format=torch.channels_last_3d)
         self.mean_module = copy.deepcopy(self.module).eval()
@@ -284,6 +288,15 @@ class _Clock:
 
     def checkpoint_is_due(self) -> bool:
         return time.monotonic() - self._last > 60.0 * self._fit.checkpoint_minutes
+
+
+def _one_spacing(cases: Sequence[TrainingCase]) -> Vector3:
+    found = {case.spacing_mm for case in cases}
+    if len(found) > 1:
+        raise LearningError(
+            f"The patients have voxels of several sizes, {sorted(found)} mm: bring them onto one first."
+        )
+    return found.pop()
 
 
 def _course(schedule: str, fraction: float) -> float:

@@ -44,11 +44,16 @@ def made_up_patient(seed=1, shape=(24, 28, 32), split="train"):
     photon = np.where(body, scipy.ndimage.gaussian_filter(tia, 3.0) * 2e-11, 0.0)
     msv = (electron + photon).astype(np.float32)
     mc = np.where(lung, 0.9, 1.0) * msv
+    medium = np.where(lung, 1, np.where(body, 3, 0)).astype(np.uint8)
     return MadeUpPatient(
-        f"made_up_{seed}", split, Grid(shape, SPACING), hu, density, np.where(lung, 1, np.where(body, 3, 0)).astype(np.uint8), tia,
-        msv, photon.astype(np.float32), mc.astype(np.float32), (0.01 * mc).astype(np.float32),
-        {"lung": lung, "soft": body & ~lung},
+        f"made_up_{seed}", split, Grid(shape, SPACING), hu, density, medium, tia, msv, photon.astype(np.float32),
+        mc.astype(np.float32), (0.01 * mc).astype(np.float32), {"lung": lung, "soft": body & ~lung},
     )  # fmt: skip
+
+
+@pytest.fixture
+def make_patient():
+    return made_up_patient
 
 
 @pytest.fixture

@@ -10,13 +10,12 @@ density, its logarithm and gradient. The last layer starts at zero: untrained it
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import product
 from typing import Any, Final
 
 from RPTDosimetryLib.learning.maps import Maps
 from RPTDosimetryLib.learning.network_registry import NetworkKind, register_network
-from RPTDosimetryLib.learning.photon_bands import CHANNELS, REFERENCE_G_PER_CM3, SCALAR, soft_kernels
+from RPTDosimetryLib.learning.photon_bands import CHANNELS, REFERENCE_G_PER_CM3, SCALAR, SoftKernels
 
 OFFSETS: Final = tuple(product((-1, 0, 1), repeat=3))
 SELF: Final = OFFSETS.index((0, 0, 0))
@@ -32,13 +31,8 @@ THINNEST_G_PER_CM3, MOST_LEAVES = 0.15, 0.5
 INPUTS: Final = 7
 
 
-def build(
-    channels: tuple[int, ...] = (16, 32, 48, 64, 96),
-    bound: float = 0.9,
-    nuclide: str = "Lu-177",
-    voxel_mm: tuple[float, float, float] = (4.8, 4.8, 4.8),
-) -> Any:
-    """The U-Net, its head at zero, and as buffers (part of the weights) kernel, limits and bound."""
+def build(channels: tuple[int, ...] = (16, 32, 48, 64, 96), bound: float = 0.9) -> Any:
+    """The U-Net, its head at zero, and limits and bound as buffers, part of the weights; adapt gives it its kernel."""
     import torch
     from torch import nn
 
@@ -49,13 +43,19 @@ def build(
     module.head = nn.Conv3d(channels[0], WEIGHTS, 1)
     nn.init.zeros_(module.head.weight)
     nn.init.zeros_(module.head.bias)
-    kernel = torch.as_tensor(soft_kernels(nuclide, voxel_mm).electron, dtype=torch.float32)
-    module.register_buffer("electron_octant", kernel)
+    module.register_buffer("electron_octant", torch.zeros(2, 2, 2), persistent=False)
     limits = [LIMITS["neighbour"]] * len(OFFSETS) + [LIMITS["whole"]] + [LIMITS["band"]] * CHANNELS + [LIMITS["whole"]]
     limits[SELF] = LIMITS["self"]
     module.register_buffer("limits", torch.tensor(limits).reshape(-1, 1, 1, 1))
     module.register_buffer("bound", torch.tensor(float(bound)))
     return module
+
+
+def adapt(module: Any, kernels: SoftKernels) -> None:
+    """Give it the electron kernel of the nuclide and the voxels it is applied to."""
+    import torch
+
+    module.electron_octant.copy_(torch.as_tensor(kernels.electron, dtype=torch.float32))
 
 
 def dose(module: Any, maps: Maps) -> Any:
@@ -81,11 +81,10 @@ def _corrections(module: Any, maps: Maps) -> tuple[Any, Any]:
     """(electron, photon) parts of Δ [Gy]."""
     weights = _weights(module, maps)
     electron_msv = maps["msv8"] - maps["photon_msv"]
-    electron, whole = 0.0, 0.0
-    for k, feature in enumerate(_electron_features(module, maps)):
-        electron = electron + weights[:, k : k + 1] * feature
-        whole = whole + feature
-    electron = electron + weights[:, ELECTRON_WHOLE : ELECTRON_WHOLE + 1] * (whole - electron_msv)
+    scale, sources, here = _electron_sources(module, maps)
+    each = (weights[:, : len(OFFSETS)] * scale * sources).sum(dim=1, keepdim=True) * here
+    whole = (scale * sources).sum(dim=1, keepdim=True) * here
+    electron = each + weights[:, ELECTRON_WHOLE : ELECTRON_WHOLE + 1] * (whole - electron_msv)
     bands = maps["bands"]
     photon = (weights[:, FIRST_BAND:PHOTON_WHOLE] * bands).sum(dim=1, keepdim=True)
     soft = bands[:, :SCALAR].sum(dim=1, keepdim=True)
@@ -121,24 +120,22 @@ def _ct_channels(maps: Maps) -> Any:
     return torch.cat([density, logarithm, *gradient, size, maps["tissue"]], dim=1)
 
 
-def _electron_features(module: Any, maps: Maps) -> Iterator[Any]:
-    """F_k(x) = Ã(x+k)·S(|k|)·ρ_ref²/(ρ(x+k)·ρ(x)) [Gy]; of the voxel itself what the others leave, over ρ(x)."""
+def _electron_sources(module: Any, maps: Maps) -> tuple[Any, Any, Any]:
+    """(S(|k|), Ã(x+k)·ρ_ref/ρ(x+k), ρ_ref/ρ(x)): F_k is their product [Gy]; of the voxel itself what stays."""
     import torch
 
     tia, density = maps["tia"], maps["density"].clamp(min=0.02)
     octant = module.electron_octant
-    whole = sum(octant[abs(k), abs(j), abs(i)] for k, j, i in OFFSETS)
+    values = torch.stack([octant[abs(k), abs(j), abs(i)] for k, j, i in OFFSETS])
+    whole = values.sum()
     thin = REFERENCE_G_PER_CM3 / density.clamp(min=THINNEST_G_PER_CM3)
-    here = REFERENCE_G_PER_CM3 / density * maps["tissue"]
-    leaves = torch.clamp((1.0 - octant[0, 0, 0] / whole) * thin, max=MOST_LEAVES)
-    padded = torch.nn.functional.pad(tia * thin, (1, 1, 1, 1, 1, 1))
+    leaves = torch.clamp((1.0 - values[SELF] / whole) * thin, max=MOST_LEAVES)
+    edge = torch.nn.functional.pad(tia * thin, (1, 1, 1, 1, 1, 1))
     nz, ny, nx = tia.shape[-3:]
-    for k, j, i in OFFSETS:
-        if (k, j, i) == (0, 0, 0):
-            yield tia * whole * (1.0 - leaves) * here
-        else:
-            source = padded[:, :, 1 + k : 1 + k + nz, 1 + j : 1 + j + ny, 1 + i : 1 + i + nx]
-            yield source * octant[abs(k), abs(j), abs(i)] * here
+    sources = [edge[:, :, 1 + k : 1 + k + nz, 1 + j : 1 + j + ny, 1 + i : 1 + i + nx] for k, j, i in OFFSETS]
+    sources[SELF] = tia * (1.0 - leaves) * whole / values[SELF]
+    here = REFERENCE_G_PER_CM3 / density * maps["tissue"]
+    return values.reshape(-1, 1, 1, 1), torch.cat(sources, dim=1), here
 
 
 register_network(
@@ -151,5 +148,6 @@ register_network(
         dose=dose,
         source="this project (docs/physics/hybrid.md)",
         electron_part=electron_part,
+        adapt=adapt,
     )
 )

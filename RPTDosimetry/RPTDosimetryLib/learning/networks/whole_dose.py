@@ -58,7 +58,7 @@ for family, builder in _FAMILIES:
                     name=f"{family}{dims}d_{second}",
                     dims=dims,
                     needs=("hu", "tia" if second == "tia" else "msv8", "tissue"),
-                    divisor=32 if family == "u2net" else 16,
+                    divisor=32,
                     build=partial(builder, dims),
                     dose=partial(doses, dims=dims),
                     source=SOURCE,

@@ -33,7 +33,7 @@ UPTAKE_SPREAD: Final[Mapping[str, float]] = {
 }  # fmt: skip
 HALF_LIFE_SPREAD: Final = 0.12
 #: Uptake of both kidneys together with the mean of what is published, 0.6 Gy/GBq for 300 mL, against kinetics.py.
-KIDNEY_FACTOR: Final = 1.15
+KIDNEY_FACTOR: Final = 1.9
 #: Median fraction of A0 per mL of lesion: 3.4 Gy/GBq at 77 h (kinetics.py); the draw's factor has 1 σ of 0.6 in its log.
 LESION_FRACTION_PER_ML: Final = 3.2e-4
 #: Tumours take no more of A0 than this all together, and organs lose as large a share of theirs (tumour sink effect,
@@ -93,7 +93,10 @@ def draw_activity(rng: np.random.Generator) -> ActivityDraw:
         heterogeneity_grain_mm=float(rng.uniform(7, 16)),
         lung_weight=float(rng.uniform(0.5, 1.3)),
         spect=SpectDraw(
-            bool(rng.random() < 0.2), fwhm_mm, float(rng.uniform(0.4, 0.8)) * fwhm_mm, 10.0 ** float(rng.uniform(5.7, 7.0))
+            bool(rng.random() < 0.2),
+            fwhm_mm,
+            float(rng.uniform(0.4, 0.8)) * fwhm_mm,
+            10.0 ** float(rng.uniform(5.7, 7.0)),
         ),
     )
 
@@ -118,9 +121,7 @@ def tia_of(painted: PaintedBody, draw: ActivityDraw, rng: np.random.Generator) -
     return tia.astype(np.float32)
 
 
-def _seen(
-    tia: NDArray[np.float64], grid: Grid, spect: SpectDraw, rng: np.random.Generator
-) -> NDArray[np.float64]:
+def _seen(tia: NDArray[np.float64], grid: Grid, spect: SpectDraw, rng: np.random.Generator) -> NDArray[np.float64]:
     """Blurred, Poisson noise of the effective counts, post-filtered, so that the noise has the filter's grain."""
     before_mm = float(np.sqrt(spect.fwhm_mm**2 - spect.postfilter_fwhm_mm**2))
     per_decay = spect.counts / tia.sum()
@@ -165,7 +166,13 @@ def _concentrations(painted: PaintedBody, draw: ActivityDraw) -> NDArray[np.floa
 
 
 #: Smallest volumes over which an organ's uptake is spread [mL]: what a field of view cuts off holds its share too.
-WHOLE_ML: Final[Mapping[str, float]] = {"liver": 1200.0, "spleen": 110.0, "kidney_left": 120.0, "kidney_right": 120.0, "bladder": 130.0}
+WHOLE_ML: Final[Mapping[str, float]] = {
+    "liver": 1200.0,
+    "spleen": 110.0,
+    "kidney_left": 120.0,
+    "kidney_right": 120.0,
+    "bladder": 130.0,
+}
 
 
 def _organs(volume_ml: NDArray[np.float64]) -> dict[str, dict[int, tuple[float, float]]]:

@@ -147,7 +147,11 @@ def _paint_arms(canvas: BentCanvas, body: BodyDraw) -> None:
     fat = 0.4 * p.fat_mm
     x = p.half_width_mm * (1.0 + p.waist) + 34.0 + fat
     for side in (-1.0, 1.0):
-        shoulder, elbow, hand = (side * x, 22.0, 320.0), (side * (x + 8.0), 16.0, -10.0), (side * (x - 2.0), -8.0, -260.0)
+        shoulder, elbow, hand = (
+            (side * x, 22.0, 320.0),
+            (side * (x + 8.0), 16.0, -10.0),
+            (side * (x - 2.0), -8.0, -260.0),
+        )
         for start, end, radii in ((shoulder, elbow, (46.0, 36.0)), (elbow, hand, (38.0, 27.0))):
             canvas.paint(capsule(start, end, radii[0] + fat, radii[1] + fat), Tissue.SKIN, over=(Tissue.OUTSIDE,))
             fatty = capsule(start, end, radii[0] + fat - 2.0, radii[1] + fat - 2.0)
@@ -180,9 +184,7 @@ def _paint_lesion(canvas: BentCanvas, lesion: LesionDraw, number: int) -> Lesion
     a, b, c = lesion.proportion
     scale = (wanted * 1000.0 * 3.0 / (4.0 * np.pi * a * b * c)) ** (1 / 3)
     x0, y0, z0 = (float(p[centre]) for p in points)
-    ellipsoid = superquadric(
-        (x0, y0, z0), (scale * a, scale * b, scale * c), 2.0, turned(z_deg=lesion.turn_deg)
-    )
+    ellipsoid = superquadric((x0, y0, z0), (scale * a, scale * b, scale * c), 2.0, turned(z_deg=lesion.turn_deg))
     x, y, z = points
     bumps = 1.0 + 0.12 * np.sin(x / (0.45 * scale)) * np.sin(y / (0.4 * scale) + 1.0) * np.cos(z / (0.5 * scale))
     level = ellipsoid.level(x, y, z) * bumps

@@ -25,7 +25,7 @@ Range = tuple[float, float]
 BUILD: Final[Mapping[str, Mapping[str, Range]]] = {
     "male": {"half_width_mm": (160, 178), "half_depth_mm": (106, 122), "fat_mm": (10, 22), "scale": (0.95, 1.10)},
     "female": {"half_width_mm": (156, 174), "half_depth_mm": (106, 120), "fat_mm": (14, 28), "scale": (0.86, 1.00)},
-    "obese": {"half_width_mm": (196, 226), "half_depth_mm": (136, 162), "fat_mm": (38, 58), "scale": (0.95, 1.08)},
+    "obese": {"half_width_mm": (186, 212), "half_depth_mm": (134, 156), "fat_mm": (34, 56), "scale": (0.95, 1.08)},
     "slim": {"half_width_mm": (148, 158), "half_depth_mm": (100, 108), "fat_mm": (4, 8), "scale": (0.88, 1.05)},
     "child": {"half_width_mm": (156, 170), "half_depth_mm": (106, 118), "fat_mm": (6, 14), "scale": (0.60, 0.68)},
 }

@@ -37,6 +37,5 @@ def dataset(
     if as_json:
         print_json(answer)
         return
-    print(
-        f"{answer['out']}: {answer['patients']} patients, {answer['built']} built now, settings {answer['settings_hash']}."
-    )
+    built = f"{answer['built']} of {answer['patients']} patients built now"
+    print(f"{answer['out']}: {built}, settings {answer['settings_hash']}.")

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from RPTDosimetryLib.errors import ConfigurationError, DosimetryError, StudyError
+from RPTDosimetryLib.errors import CancelledError, ConfigurationError, DosimetryError, StudyError
 from RPTDosimetryLib.files import require_folder, whole_file
 from RPTDosimetryLib.learning.build_patient import BuildSettings, build_patient
 from RPTDosimetryLib.learning.cohort import draw_patient
@@ -51,8 +51,8 @@ class DataSetPlan:
     def __post_init__(self) -> None:
         if not 1 <= self.patients <= 10_000 or not 0 <= self.seed < 100_000:
             raise ConfigurationError(
-                f"A data set of {self.patients} patients from seed {self.seed}: give 1 to 10000 patients and a seed from 0 "
-                "to 99999."
+                f"A data set of {self.patients} patients from seed {self.seed}: give 1 to 10000 patients and a seed from "
+                "0 to 99999."
             )
 
     def members(self) -> tuple[Member, ...]:
@@ -133,8 +133,11 @@ def read_cohort(out: Path) -> tuple[Member, ...]:
 def _require_same(plan: DataSetPlan, out: Path) -> None:
     if not (out / COHORT).exists():
         return
-    there = json.loads((out / COHORT).read_text(encoding="utf-8"))
-    if there.get("settings_hash") != plan.build.digest or there["plan"]["seed"] != plan.seed:
+    try:
+        there = json.loads((out / COHORT).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise StudyError(f"{out / COHORT} cannot be read ({error}): remove it, or choose another folder.") from error
+    if there.get("settings_hash") != plan.build.digest or there.get("plan") != asdict(plan):
         raise ConfigurationError(
             f"{out} holds a data set of other settings ({there.get('plan')}): give the same ones to go on with it, or "
             "another folder."
@@ -183,8 +186,6 @@ def _build_all(
 
 
 def _follow(futures: Sequence[Future[str]], count: int, progress: Progress, cancelled: Cancelled) -> None:
-    from RPTDosimetryLib.errors import CancelledError
-
     waiting = set(futures)
     while waiting:
         finished, waiting = wait(waiting, timeout=1.0, return_when=FIRST_EXCEPTION)

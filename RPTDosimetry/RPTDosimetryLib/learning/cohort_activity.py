@@ -110,8 +110,7 @@ def tia_of(painted: PaintedBody, draw: ActivityDraw, rng: np.random.Generator) -
     table = _concentrations(painted, draw)
     field = np.exp(np.float32(draw.heterogeneity) * smooth_noise(painted.grid, draw.heterogeneity_grain_mm, rng))
     tia = block_mean(table[labels]) * field * np.float32(painted.grid.voxel_volume_ml)
-    if not draw.spect.sharp:
-        tia = _seen(tia.astype(np.float64), painted.grid, draw.spect, rng)
+    tia = seen_by_spect(tia.astype(np.float64), painted.grid, draw.spect, rng)
     body = block_mean((labels != Tissue.OUTSIDE).astype(np.float32)) > 0.5
     tia = np.where(body, tia, 0.0)
     tia[tia < FAINTEST * tia.max()] = 0.0
@@ -121,8 +120,12 @@ def tia_of(painted: PaintedBody, draw: ActivityDraw, rng: np.random.Generator) -
     return tia.astype(np.float32)
 
 
-def _seen(tia: NDArray[np.float64], grid: Grid, spect: SpectDraw, rng: np.random.Generator) -> NDArray[np.float64]:
+def seen_by_spect(
+    tia: NDArray[np.float64], grid: Grid, spect: SpectDraw, rng: np.random.Generator
+) -> NDArray[np.float64]:
     """Blurred, Poisson noise of the effective counts, post-filtered, so that the noise has the filter's grain."""
+    if spect.sharp:
+        return tia
     before_mm = float(np.sqrt(spect.fwhm_mm**2 - spect.postfilter_fwhm_mm**2))
     per_decay = spect.counts / tia.sum()
     noisy = rng.poisson(_blurred(tia, grid, before_mm) * per_decay) / per_decay

@@ -34,7 +34,8 @@ BUILD: Final[Mapping[str, Mapping[str, Range]]] = {
 ORGANS: Final[Mapping[str, Range]] = {
     "belly_fat": (0.1, 0.9), "waist": (0.05, 0.12), "dome_mm": (112, 128), "liver_scale": (0.90, 1.06),
     "left_lobe_scale": (0.75, 1.15), "spleen_scale": (0.88, 1.30), "kidney_scale": (0.86, 1.10),
-    "kidney_tilt_deg": (6, 18), "heart_scale": (0.88, 1.08), "bladder_scale": (0.65, 1.15), "lordosis_mm": (5, 16), "rib_phase_mm": (0, 27),
+    "kidney_tilt_deg": (6, 18), "heart_scale": (0.88, 1.08), "bladder_scale": (0.65, 1.15),
+    "lordosis_mm": (5, 16), "rib_phase_mm": (0, 27),
     "vertebra_pitch_mm": (31, 36.5),
 }  # fmt: skip
 #: Log-uniform volumes [mL] and the chance that a patient has lesions at the site.
@@ -153,7 +154,8 @@ def draw_ct(kind: str, rng: np.random.Generator) -> CtDraw:
     drawn = CtDraw(
         lung_hu=rng.uniform(-880, -740), lung_gradient_hu=rng.uniform(40, 170), cortex_hu=rng.uniform(500, 900),
         marrow_hu=rng.uniform(90, 240), liver_hu=rng.uniform(25, 68),
-        vessel_hu=float(rng.choice([42.0, rng.uniform(80, 160)])), texture=rng.uniform(0.6, 1.4), noise_hu=rng.uniform(2, 15),
+        vessel_hu=float(rng.choice([42.0, rng.uniform(80, 160)])), texture=rng.uniform(0.6, 1.4),
+        noise_hu=rng.uniform(2, 15),
     )  # fmt: skip
     if kind == "sclerotic":
         return replace(drawn, cortex_hu=rng.uniform(1000, 1350), marrow_hu=rng.uniform(550, 850))

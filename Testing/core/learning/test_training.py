@@ -3,6 +3,7 @@
 import csv
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -50,6 +51,14 @@ def test_the_documented_file_holds_every_choice_at_its_default():
     import tomllib
 
     assert train_settings_from(tomllib.loads(default_train_toml()), "train.toml") == TrainSettings()
+
+
+@pytest.mark.parametrize("name", ["default", "mansouri", "kim"])
+def test_each_recipe_is_valid(name):
+    from importlib import resources
+
+    path = resources.files("RPTDosimetryLib") / "learning" / "recipes" / f"{name}.toml"
+    assert read_train_settings(Path(str(path))).card.name == name
 
 
 @pytest.mark.parametrize(

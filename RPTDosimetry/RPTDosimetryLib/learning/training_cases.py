@@ -86,7 +86,7 @@ def patient_folders(folder: Path, splits: Sequence[str], most: int = 0) -> list[
     """Folders of patients of the splits, by name. Raises LearningError where there is none."""
     found = sorted(path.parent for path in folder.glob("*/patient.json"))
     if not found:
-        raise LearningError(f"{folder} holds no patients: folders with patient.json and arrays.npz are expected.")
+        raise LearningError(f"{folder} holds no patients: folders with patient.json and arrays.npz.")
     planned = _planned_splits(folder)
     wanted = []
     for path in found:

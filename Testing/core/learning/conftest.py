@@ -6,6 +6,7 @@ import scipy.ndimage
 
 from RPTDosimetryLib.grid import Grid
 from RPTDosimetryLib.learning.patient_set import PatientArrays, write_patient
+from RPTDosimetryLib.physics.hounsfield import density_from_hu
 
 SPACING = (4.8, 4.8, 4.8)
 
@@ -16,7 +17,8 @@ def made_up_patient(seed=1, shape=(24, 28, 32), split="train"):
     z, y, x = np.meshgrid(*[np.linspace(-1, 1, n) for n in shape], indexing="ij")
     body = z**2 + (y / 0.85) ** 2 + (x / 0.9) ** 2 < 1.0
     lung = body & (z**2 + ((y - 0.1) / 0.5) ** 2 + ((x - 0.3) / rng.uniform(0.3, 0.4)) ** 2 < 0.6)
-    density = np.where(lung, 0.3, np.where(body, 1.04, 1.21e-3)).astype(np.float32)
+    hu = np.where(lung, -700, np.where(body, 40, -1000)).astype(np.int16)
+    density = density_from_hu(hu)
     hot = scipy.ndimage.gaussian_filter(rng.random(shape), 1.0)
     tia = np.where(body, 1e9 * hot, 0.0).astype(np.float32)
     electron = np.where(body, tia * 0.2e-9 * 1.04 / density, 0.0)
@@ -26,7 +28,7 @@ def made_up_patient(seed=1, shape=(24, 28, 32), split="train"):
     return PatientArrays(
         name=f"made_up_{seed}",
         grid=Grid(shape, SPACING),
-        hu=np.where(lung, -700, np.where(body, 40, -1000)).astype(np.int16),
+        hu=hu,
         density_g_per_cm3=density,
         tia_bq_s=tia,
         medium8=np.where(lung, 1, np.where(body, 3, 0)).astype(np.uint8),

@@ -86,6 +86,8 @@ def _member(path: Path, sha256: str, kind: NetworkKind, card: Mapping[str, Any])
     from safetensors import SafetensorError
     from safetensors.torch import load
 
+    from RPTDosimetryLib.learning.networks.blocks import folded
+
     if path.name != Path(path.name).name or path.suffix != ".safetensors" or path.parent.name == "..":
         raise LearningError(f"{path} is not a file of weights beside its card.")
     try:
@@ -115,7 +117,7 @@ def _member(path: Path, sha256: str, kind: NetworkKind, card: Mapping[str, Any])
     if any(not torch.isfinite(value).all() for value in weights.values() if value.is_floating_point()):
         raise LearningError(f"{path} holds weights that are NaN or infinite. Train the model again.")
     module.load_state_dict(weights)
-    return module.eval()
+    return folded(module)
 
 
 def write_model(

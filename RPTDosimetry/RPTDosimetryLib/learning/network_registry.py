@@ -23,9 +23,10 @@ class NetworkKind:
 
     dims: 3, or 2 for axial slices given as (batch, channel, 1, y, x). needs: names of the maps it reads. divisor:
     every side of its input is a multiple of it (its planes for dims = 2). build: options → torch module. dose: (module,
-    maps with a batch axis) → (batch, 1, z, y, x) [Gy]; differentiable. electron_part: the part of dose − msv8 that
-    comes from electrons, where the network tells it exactly. input_zyx: the only size it takes, if there is one.
-    source: the paper, or "this project". loss: the loss it was published with.
+    maps with a batch axis) → (batch, 1, z, y, x) [Gy]; differentiable. dose_and_electrons: also the part of
+    the correction that comes from electrons, where the network tells it exactly. adapt: (module, kernels of soft
+    tissue), before it is applied to voxels of their size. input_zyx: the only size it takes, if there is one. source:
+    the paper, or "this project". loss: the loss it was published with.
     """
 
     name: str
@@ -37,7 +38,7 @@ class NetworkKind:
     source: str
     loss: str = "weighted"
     input_zyx: tuple[int, int, int] | None = None
-    electron_part: Callable[[Any, Maps], Any] | None = None
+    dose_and_electrons: Callable[[Any, Maps], tuple[Any, Any]] | None = None
     adapt: Callable[[Any, SoftKernels], None] | None = None
 
     @property

@@ -66,7 +66,7 @@ def _windows(kind: NetworkKind, module: Any, maps: Mapping[str, Any], largest: i
 
     shape = tuple(maps["tissue"].shape[-3:])
     dose = torch.zeros(shape, device=maps["tissue"].device)
-    electron = torch.zeros_like(dose) if kind.electron_part is not None else None
+    electron = None if kind.dose_and_electrons is None else torch.zeros_like(dose)
     total = torch.zeros_like(dose)
     for box in window_boxes(shape, largest):
         size = tuple(s.stop - s.start for s in box)
@@ -74,9 +74,12 @@ def _windows(kind: NetworkKind, module: Any, maps: Mapping[str, Any], largest: i
         part = padded(part, kind.rounded_up((size[0], size[1], size[2])))
         inner = tuple(slice(n) for n in size)
         weight = _blend(box, shape, dose.device)
-        dose[box] += weight * kind.dose(module, part)[0, 0][inner]
-        if electron is not None and kind.electron_part is not None:
-            electron[box] += weight * kind.electron_part(module, part)[0, 0][inner]
+        if electron is None or kind.dose_and_electrons is None:
+            found = kind.dose(module, part)
+        else:
+            found, electrons = kind.dose_and_electrons(module, part)
+            electron[box] += weight * electrons[0, 0][inner]
+        dose[box] += weight * found[0, 0][inner]
         total[box] += weight
     return dose / total, None if electron is None else electron / total
 

@@ -95,8 +95,8 @@ def patient_folders(folder: Path, splits: Sequence[str], most: int = 0) -> list[
             wanted.append(path)
     if not wanted:
         raise LearningError(
-            f"{folder} holds {len(found)} patients, but none of the split {', '.join(splits)}. A patient's split stands "
-            'in its patient.json ("split"), or in cohort.json of the data set.'
+            f"{folder} holds {len(found)} patients, but none of the split {', '.join(splits)}. A split stands "
+            'in patient.json ("split"), or in cohort.json of the data set.'
         )
     return wanted[:most] if most else wanted
 

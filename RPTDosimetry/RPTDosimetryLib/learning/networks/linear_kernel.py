@@ -31,7 +31,7 @@ THINNEST_G_PER_CM3, MOST_LEAVES = 0.15, 0.5
 INPUTS: Final = 7
 
 
-def build(channels: tuple[int, ...] = (16, 32, 48, 64, 96), bound: float = 0.9) -> Any:
+def build(channels: tuple[int, ...] = (8, 32, 48, 64, 96), bound: float = 0.9) -> Any:
     """The U-Net, its head at zero, and limits and bound as buffers, part of the weights; adapt gives it its kernel."""
     import torch
     from torch import nn
@@ -60,13 +60,13 @@ def adapt(module: Any, kernels: SoftKernels) -> None:
 
 def dose(module: Any, maps: Maps) -> Any:
     """(batch, 1, z, y, x) [Gy], homogeneous in the activity: f(a·Ã) = a·f(Ã)."""
+    return dose_and_electrons(module, maps)[0]
+
+
+def dose_and_electrons(module: Any, maps: Maps) -> tuple[Any, Any]:
+    """The dose, and the electron terms' part of the correction before the bound [Gy]."""
     electron, photon = _corrections(module, maps)
-    return _bounded(module, maps, electron + photon)
-
-
-def electron_part(module: Any, maps: Maps) -> Any:
-    """The electron terms' part of the correction, before the bound [Gy]."""
-    return _corrections(module, maps)[0]
+    return _bounded(module, maps, electron + photon), electron
 
 
 def _bounded(module: Any, maps: Maps, delta: Any) -> Any:
@@ -147,7 +147,7 @@ register_network(
         build=build,
         dose=dose,
         source="this project (docs/physics/hybrid.md)",
-        electron_part=electron_part,
+        dose_and_electrons=dose_and_electrons,
         adapt=adapt,
     )
 )

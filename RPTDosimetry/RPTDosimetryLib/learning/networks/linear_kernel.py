@@ -29,6 +29,8 @@ LIMITS: Final = {"self": 0.5, "neighbour": 4.0, "band": 3.0, "whole": 1.5}
 #: Sources thinner than this thin no further; at most this share of a voxel's energy leaves it in the feature.
 THINNEST_G_PER_CM3, MOST_LEAVES = 0.15, 0.5
 INPUTS: Final = 7
+#: Axial planes of a slab.
+SLAB: Final = 8
 
 
 def build(channels: tuple[int, ...] = (8, 32, 48, 64, 96), bound: float = 0.9) -> Any:
@@ -78,29 +80,43 @@ def _bounded(module: Any, maps: Maps, delta: Any) -> Any:
 
 
 def _corrections(module: Any, maps: Maps) -> tuple[Any, Any]:
-    """(electron, photon) parts of Δ [Gy]."""
-    weights = _weights(module, maps)
-    electron_msv = maps["msv8"] - maps["photon_msv"]
-    scale, sources, here = _electron_sources(module, maps)
-    each = (weights[:, : len(OFFSETS)] * scale * sources).sum(dim=1, keepdim=True) * here
-    whole = (scale * sources).sum(dim=1, keepdim=True) * here
-    electron = each + weights[:, ELECTRON_WHOLE : ELECTRON_WHOLE + 1] * (whole - electron_msv)
-    bands = maps["bands"]
-    photon = (weights[:, FIRST_BAND:PHOTON_WHOLE] * bands).sum(dim=1, keepdim=True)
-    soft = bands[:, :SCALAR].sum(dim=1, keepdim=True)
-    photon = photon + weights[:, PHOTON_WHOLE:] * (soft - maps["photon_msv"])
-    return electron, photon
-
-
-def _weights(module: Any, maps: Maps) -> Any:
+    """(electron, photon) parts of Δ [Gy]; on a CPU in slabs, whose 44 weights stay in the cache."""
     import torch
 
     with torch.autocast(maps["density"].device.type, enabled=False):
         ct = _ct_channels(maps)
     deep = module.trunk(ct)
     with torch.autocast(deep.device.type, enabled=False):
-        raw = module.head(deep.float())
-        return module.limits * torch.tanh(raw / module.limits)
+        if torch.is_grad_enabled() or deep.device.type != "cpu":
+            return _weighted(module, deep, maps)
+        parts = [_slab(module, deep, maps, start) for start in range(0, deep.shape[-3], SLAB)]
+        return torch.cat([part[0] for part in parts], dim=-3), torch.cat([part[1] for part in parts], dim=-3)
+
+
+def _slab(module: Any, deep: Any, maps: Maps, start: int) -> tuple[Any, Any]:
+    """_weighted on SLAB planes from start on, with one more on each side, as neighbours give dose to them."""
+    first, last = max(start - 1, 0), min(start + SLAB + 1, deep.shape[-3])
+    part = {name: values[:, :, first:last] for name, values in maps.items()}
+    planes = slice(start - first, min(start + SLAB, deep.shape[-3]) - first)
+    electron, photon = _weighted(module, deep[:, :, first:last], part)
+    return electron[:, :, planes], photon[:, :, planes]
+
+
+def _weighted(module: Any, deep: Any, maps: Maps) -> tuple[Any, Any]:
+    """Σ w_k·F_k of the electron and of the photon features [Gy], w from the last features of the trunk."""
+    import torch
+
+    weights = module.limits * torch.tanh(module.head(deep.float()) / module.limits)
+    electron_msv = maps["msv8"] - maps["photon_msv"]
+    scale, sources, here = _electron_sources(module, maps)
+    features = scale * sources
+    each = (weights[:, : len(OFFSETS)] * features).sum(dim=1, keepdim=True) * here
+    whole = features.sum(dim=1, keepdim=True) * here
+    electron = each + weights[:, ELECTRON_WHOLE : ELECTRON_WHOLE + 1] * (whole - electron_msv)
+    bands = maps["bands"]
+    photon = (weights[:, FIRST_BAND:PHOTON_WHOLE] * bands).sum(dim=1, keepdim=True)
+    soft = bands[:, :SCALAR].sum(dim=1, keepdim=True)
+    return electron, photon + weights[:, PHOTON_WHOLE:] * (soft - maps["photon_msv"])
 
 
 def _ct_channels(maps: Maps) -> Any:

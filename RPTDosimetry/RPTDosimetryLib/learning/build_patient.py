@@ -42,7 +42,7 @@ class BuildSettings:
     decays: float = 2e8
     nuclide: str = "Lu-177"
     flattening: float = 0.5
-    photon_share: float = 0.5
+    photon_share: float = 1.0
 
     def __post_init__(self) -> None:
         self.monte_carlo(1, "cpu")

@@ -13,6 +13,7 @@ from RPTDosimetryLib.learning.cohort import CohortPatient, draw_patient
 from RPTDosimetryLib.learning.cohort_activity import draw_activity
 from RPTDosimetryLib.learning.cohort_body import HOSTS, paint_body
 from RPTDosimetryLib.learning.cohort_parameters import TRAINING_KINDS, UNSEEN_KINDS, LesionDraw, draw_body, draw_ct
+from RPTDosimetryLib.learning.contact_sheet import write_contact_sheet
 from RPTDosimetryLib.physics.hounsfield import density_from_hu
 from RPTDosimetryLib.physics.nuclides import nuclide
 from RPTDosimetryLib.units import J_PER_KEV
@@ -184,3 +185,8 @@ def test_drawing_and_building_need_no_packages_of_the_desktop():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_contact_sheet_is_one_picture(patient, tmp_path):
+    write_contact_sheet([patient, patient], tmp_path / "sheet.png")
+    assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")

@@ -61,7 +61,7 @@ def _draw_band(part: Any, band: Sequence[CohortPatient], widths_mm: list[float],
 
 def _sizes_mm(band: Sequence[CohortPatient]) -> tuple[list[float], list[float]]:
     """Width of each column, height of each row."""
-    tall, deep = (max(p.grid.shape_zyx[axis] * p.grid.spacing_mm[0] for p in band) + 14.0 for axis in (0, 1))
+    tall, deep = (max(p.grid.shape_zyx[axis] * p.grid.spacing_mm[0] for p in band) + 30.0 for axis in (0, 1))
     return [p.grid.shape_zyx[2] * p.grid.spacing_mm[0] + 10.0 for p in band], [tall, tall, deep, deep]
 
 

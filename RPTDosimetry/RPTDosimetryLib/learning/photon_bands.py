@@ -8,6 +8,7 @@ h_b are hats over log r that add up to 1, centred at BAND_CENTRES_MM. For the th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -28,7 +29,11 @@ REFERENCE_G_PER_CM3: Final = 1.04
 REFERENCE_MATERIAL: Final = "schneider_soft"
 
 
-@dataclass(frozen=True)
+#: One octant of a kernel (k, j, i), and the axis along which it changes sign, if any.
+Octant = tuple[NDArray[np.float64], int | None]
+
+
+@dataclass(frozen=True, eq=False)  # equal and hashed as the one object it is, for the cache of spectra
 class SoftKernels:
     """Kernels of soft tissue on cubic-like voxels [Gy/(Bq·s)], octants (k, j, i): electron (2, 2, 2), photon."""
 
@@ -66,17 +71,17 @@ def photon_bands(tia: Any, kernels: SoftKernels) -> Any:
     """
     import torch
 
-    near = _convolved(tia, _near_kernels(kernels))
+    near = _convolved(tia, kernels, _near_kernels)
     edge = 2 * EDGE  # so that interpolation has a voxel beyond each face
     behind = [v for n in reversed(tia.shape) for v in (edge, edge + n % 2)]
     coarse_tia = 8.0 * torch.nn.functional.avg_pool3d(torch.nn.functional.pad(tia, behind)[None, None], 2)[0, 0]
-    coarse = _convolved(coarse_tia, _far_kernels(kernels))
+    coarse = _convolved(coarse_tia, kernels, _far_kernels)
     far = torch.nn.functional.interpolate(coarse[None], scale_factor=2, mode="trilinear", align_corners=False)[0]
     far = far[:, edge : edge + tia.shape[0], edge : edge + tia.shape[1], edge : edge + tia.shape[2]]
     return torch.cat([near, far])
 
 
-def _near_kernels(kernels: SoftKernels) -> list[tuple[NDArray[np.float64], int | None]]:
+def _near_kernels(kernels: SoftKernels) -> list[Octant]:
     """(octant, odd axis) of the bands that end within their centre times two."""
     radius = _radius_mm(kernels.photon.shape, kernels.voxel_mm)
     near = SCALAR - DIRECTIONAL
@@ -85,13 +90,13 @@ def _near_kernels(kernels: SoftKernels) -> list[tuple[NDArray[np.float64], int |
     return [((kernels.photon * h)[cut], None) for h in hats(radius)[:near]]
 
 
-def _far_kernels(kernels: SoftKernels) -> list[tuple[NDArray[np.float64], int | None]]:
+def _far_kernels(kernels: SoftKernels) -> list[Octant]:
     """Scalars of the wide bands, then their components, on every second voxel of the kernel."""
     every = kernels.photon[::2, ::2, ::2]
     doubled = (2 * kernels.voxel_mm[0], 2 * kernels.voxel_mm[1], 2 * kernels.voxel_mm[2])
     radius = _radius_mm(every.shape, doubled)
     wide = [every * h for h in hats(radius)[SCALAR - DIRECTIONAL :]]
-    answer: list[tuple[NDArray[np.float64], int | None]] = [(octant, None) for octant in wide]
+    answer: list[Octant] = [(octant, None) for octant in wide]
     axes = np.meshgrid(*[np.arange(n) * mm for n, mm in zip(every.shape, doubled[::-1], strict=True)], indexing="ij")
     for octant in wide:
         answer += [(octant * axes[a] / np.maximum(radius, 1e-3), a) for a in range(3)]
@@ -103,23 +108,31 @@ def _radius_mm(shape_kji: tuple[int, ...], voxel_mm: Vector3) -> NDArray[np.floa
     return np.asarray(np.sqrt(z[:, None, None] ** 2 + y[None, :, None] ** 2 + x[None, None, :] ** 2))
 
 
-def _convolved(source: Any, kernels: list[tuple[NDArray[np.float64], int | None]]) -> Any:
-    """Linear convolution of a map with mirrored octants; along its odd axis an octant changes sign. Zero outside."""
+def _convolved(source: Any, kernels: SoftKernels, which: Callable[[SoftKernels], list[Octant]]) -> Any:
+    """Linear convolution of a map with all kernels of ``which``, zero outside the map."""
+    import torch
+
+    spectra, size = _spectra(kernels, which, tuple(source.shape), str(source.device))
+    spectrum = torch.fft.rfftn(source, size)
+    nz, ny, nx = source.shape
+    return torch.stack([torch.fft.irfftn(spectrum * one, size)[:nz, :ny, :nx] for one in spectra])
+
+
+@lru_cache(maxsize=4)
+def _spectra(
+    kernels: SoftKernels, which: Callable[[SoftKernels], list[Octant]], shape: tuple[int, ...], device: str
+) -> tuple[list[Any], list[int]]:
+    """Transforms of mirrored kernels for maps of a shape, and the padded size: the same for all patients of a set."""
     import torch
     from scipy.fft import next_fast_len
 
-    shape = list(source.shape)
+    octants = which(kernels)
     size = [
         next_fast_len(2 * (n - 1) + 1 if n <= k else n + k - 1, real=True)
-        for n, k in zip(shape, kernels[0][0].shape, strict=True)
+        for n, k in zip(shape, octants[0][0].shape, strict=True)
     ]
-    spectrum = torch.fft.rfftn(source, size)
-    answer = []
-    for octant, odd in kernels:
-        mirrored = torch.as_tensor(_mirrored(octant, size, odd), dtype=torch.float32, device=source.device)
-        product = spectrum * torch.fft.rfftn(mirrored)
-        answer.append(torch.fft.irfftn(product, size)[: shape[0], : shape[1], : shape[2]].float())
-    return torch.stack(answer)
+    mirrored = (_mirrored(octant, size, odd) for octant, odd in octants)
+    return [torch.fft.rfftn(torch.as_tensor(m, dtype=torch.float32, device=device)) for m in mirrored], size
 
 
 def _mirrored(octant: NDArray[np.float64], size: list[int], odd: int | None) -> NDArray[np.float64]:

@@ -1,0 +1,136 @@
+"""Generator and patch discriminator of the DoseGAN.
+
+Torch is loaded when a network is built, not when this file is imported.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    import torch
+
+#: The gain on the PET stays within e^±GAIN_BOUND of the mean dose per uptake: a hard bound on what is learned.
+GAIN_BOUND: Final = 3.0
+#: Where the discriminator's dose is read: square root, so that low-dose organs are seen beside lesions.
+LEVELS: Final = 4
+
+
+@cache
+def _generator_class() -> Any:
+    import torch
+    from torch import nn
+
+    class Residual(nn.Module):
+        """x + a·conv(act(conv(act(x)))), without normalisation, so that magnitudes keep their meaning (EDSR, 2017)."""
+
+        def __init__(self, width: int) -> None:
+            super().__init__()
+            self.first = nn.Conv3d(width, width, 3, padding=1)
+            self.second = nn.Conv3d(width, width, 3, padding=1)
+            self.share = nn.Parameter(torch.full((1,), 0.2))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y = self.second(nn.functional.silu(self.first(nn.functional.silu(x))))
+            return x + self.share * y
+
+    class Generator(nn.Module):
+        """D̂ = m·s·(u·e^g + softplus(b)): u uptake, s mean dose per uptake, m tissue, (g, b) from a 3-D U-Net.
+
+        Input (n, 2, z, y, x): uptake [SUV at 70 kg] and HU, sides divisible by 8; output (n, 1, z, y, x) Gy/GBq, never
+        negative, 0 in air. Untrained it is the plain projection s·u.
+        """
+
+        def __init__(self, width: int, air_below_hu: float) -> None:
+            super().__init__()
+            widths = [width * 2**level for level in range(LEVELS)]
+            self.air_below_hu = air_below_hu
+            self.register_buffer("gy_per_gbq_per_uptake", torch.ones(()))
+            self.enter = nn.Conv3d(3, width, 3, padding=1)
+            self.encode = nn.ModuleList(Residual(w) for w in widths)
+            self.down = nn.ModuleList(nn.Conv3d(w, 2 * w, 2, stride=2) for w in widths[:-1])
+            self.up = nn.ModuleList(nn.ConvTranspose3d(2 * w, w, 2, stride=2) for w in widths[:-1])
+            self.decode = nn.ModuleList(Residual(w) for w in widths[:-1])
+            self.leave = nn.Conv3d(width, 2, 1)
+            nn.init.zeros_(self.leave.weight)
+            with torch.no_grad():
+                self.leave.bias.copy_(torch.tensor([0.0, -6.0]))
+
+        def features(self, uptake: torch.Tensor, hu: torch.Tensor) -> torch.Tensor:
+            x = self.enter(torch.cat([torch.log1p(uptake), uptake / 20.0, (hu / 500.0).clamp(-2, 3)], dim=1))
+            kept = []
+            for level in range(LEVELS):
+                x = self.encode[level](x)
+                if level < LEVELS - 1:
+                    kept.append(x)
+                    x = self.down[level](x)
+            for level in reversed(range(LEVELS - 1)):
+                x = self.decode[level](self.up[level](x) + kept[level])
+            return self.leave(x)
+
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            uptake, hu = inputs[:, :1].clamp(min=0.0), inputs[:, 1:2]
+            heads = self.features(uptake, hu).float()
+            gain = torch.exp(GAIN_BOUND * torch.tanh(heads[:, :1] / GAIN_BOUND))
+            dose = self.gy_per_gbq_per_uptake * (uptake * gain + nn.functional.softplus(heads[:, 1:]))
+            return dose * (hu >= self.air_below_hu)
+
+    return Generator
+
+
+@cache
+def _discriminator_class() -> Any:
+    import torch
+    from torch import nn
+    from torch.nn.utils.parametrizations import spectral_norm
+
+    class Discriminator(nn.Module):
+        """Patch discriminator: 4³ verdicts for a 32³ patch of uptake, HU and √(dose/s), one for each overlapping cube.
+
+        Spectral norm bounds its slope; the hinge loss reads its verdicts: above 1 true, below −1 generated.
+        """
+
+        def __init__(self, width: int) -> None:
+            super().__init__()
+            layers: list[nn.Module] = []
+            before = 3
+            for level in range(3):
+                layers += [
+                    spectral_norm(nn.Conv3d(before, width * 2**level, 4, stride=2, padding=1)),
+                    nn.LeakyReLU(0.2),
+                ]
+                before = width * 2**level
+            self.layers = nn.Sequential(*layers, spectral_norm(nn.Conv3d(before, 1, 3, padding=1)))
+
+        def forward(self, inputs: torch.Tensor, dose_over_scale: torch.Tensor) -> torch.Tensor:
+            uptake, hu = inputs[:, :1].clamp(min=0.0), inputs[:, 1:2]
+            seen = [torch.log1p(uptake), (hu / 500.0).clamp(-2, 3), torch.sqrt(dose_over_scale + 1e-4)]
+            return self.layers(torch.cat(seen, dim=1))
+
+    return Discriminator
+
+
+def build_generator(width: int, seed: int, gy_per_gbq_per_uptake: float = 1.0, air_below_hu: float = -950.0) -> Any:
+    """An untrained generator with seeded weights; gy_per_gbq_per_uptake: mean dose per uptake of its patients."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        generator = _generator_class()(width, air_below_hu)
+    generator.gy_per_gbq_per_uptake.fill_(gy_per_gbq_per_uptake)
+    return generator
+
+
+def build_discriminator(width: int, seed: int) -> Any:
+    """An untrained patch discriminator with seeded weights."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return _discriminator_class()(width)
+
+
+def parameter_count(network: Any) -> int:
+    """Trainable numbers of a network."""
+    return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)

@@ -44,9 +44,8 @@ class FoldTraining:
         self.generator = build_generator(settings.width, seed, scales[0]).to(device)
         self.average = build_generator(settings.width, seed, scales[0]).to(device).eval()
         self.discriminator = build_discriminator(settings.discriminator_width, seed + 500).to(device)
-        if device.type == "cuda":
-            for network in (self.generator, self.discriminator):
-                network.to(memory_format=torch.channels_last_3d)
+        for network in (self.generator, self.discriminator, self.average):
+            network.to(memory_format=torch.channels_last_3d)
         self._optimiser = torch.optim.AdamW(
             self.generator.parameters(), lr=settings.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4
         )
@@ -98,7 +97,7 @@ class FoldTraining:
         mixed = torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.device.type == "cuda")
         with mixed:
             predicted = self.generator(batch.inputs)
-        voxel = voxel_loss(predicted, batch.dose, body, self.scales[1], settings.root_weight)
+        voxel = voxel_loss(predicted, batch.dose, body, self.scales[1], settings.log_weight)
         total, losses = voxel.mean(), {"voxel": voxel.detach().mean()}
         if adversarial:
             with mixed:
@@ -163,8 +162,8 @@ class FoldTraining:
             step, patch = (int(i) for i in bad.nonzero()[0])
             first = self.step - len(names) + 1
             raise PredictionError(
-                f"The loss is not a number at step {first + step} of fold {self.fold}: patient {names[step][patch]}. Look "
-                "at that patient's PET, CT and dose there, or lower learning_rate; training goes on from its checkpoint."
+                f"The loss is not a number at step {first + step} of fold {self.fold}: patient {names[step][patch]}. "
+                "Look at that patient's PET, CT and dose there, or lower learning_rate; the last checkpoint is kept."
             )
 
     def patch_nrmse_percent(self, held_out: Patches) -> float:

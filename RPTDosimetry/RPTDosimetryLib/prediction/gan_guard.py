@@ -23,9 +23,7 @@ _FIGURES: Final = {
 }
 
 
-def figures(
-    uptake: NDArray[np.float32], hu: NDArray[np.float32], spacing_mm: Sequence[float]
-) -> dict[str, float]:
+def figures(uptake: NDArray[np.float32], hu: NDArray[np.float32], spacing_mm: Sequence[float]) -> dict[str, float]:
     """The figures of one PET/CT that are compared with those of the patients known."""
     body = hu >= AIR_BELOW_HU
     if not body.any():

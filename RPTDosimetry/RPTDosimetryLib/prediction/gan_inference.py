@@ -1,4 +1,4 @@
-"""Predicted dose maps: 32³ windows, blended, one map a fold; their mean, their spread, and organ means with an error."""
+"""Predicted dose maps: 32³ windows, blended, one map a fold; their mean, their spread, organ means with their error."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def _blended(generator: Any, uptake: NDArray[np.float32], hu: NDArray[np.float32
         dose = torch.zeros_like(windows[:, :1])
         if tissue.any():
             with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
-                dose[tissue] = generator(windows[tissue]).float()
+                dose[tissue] = generator(windows[tissue].to(memory_format=torch.channels_last_3d)).float()
         return dose
 
     with torch.inference_mode():
@@ -115,7 +115,7 @@ def _blended(generator: Any, uptake: NDArray[np.float32], hu: NDArray[np.float32
             inputs, (PATCH,) * 3, _WINDOWS[device.type], where_tissue, overlap=OVERLAP, mode="gaussian"
         )
     z, y, x = hu.shape
-    dose: NDArray[np.float32] = blended[0, 0, :z, :y, :x].float().cpu().numpy()  # type: ignore[union-attr,index,call-overload]
+    dose: NDArray[np.float32] = blended[0, 0, :z, :y, :x].float().cpu().numpy()  # type: ignore[call-overload]
     return np.where(hu >= generator.air_below_hu, np.maximum(dose, 0.0), 0.0).astype(np.float32)
 
 

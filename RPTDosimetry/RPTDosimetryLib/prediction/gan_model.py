@@ -85,7 +85,9 @@ def read_weights(path: Path, width: int, air_below_hu: float, device: Any, sha25
         raise PredictionError(f"{path} holds another architecture than DoseGAN of width {width}: {error}") from error
     if not all(bool(value.isfinite().all()) for value in numbers.values()):
         raise PredictionError(f"{path} holds weights that are not numbers: install the model again.")
-    return generator.to(device).eval()
+    import torch
+
+    return generator.to(device, memory_format=torch.channels_last_3d).eval()
 
 
 def write_card(card: Mapping[str, Any], folder: Path) -> None:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     import torch
 
-#: The gain on the PET stays within e^±GAIN_BOUND of the mean dose per uptake: a hard bound on what is learned.
-GAIN_BOUND: Final = 3.0
-#: Where the discriminator's dose is read: square root, so that low-dose organs are seen beside lesions.
+#: The gain on the PET stays within e^±GAIN_BOUND of the mean dose per uptake: a hard bound on what is learned. Bone
+#: lesions have some 30 times the dose per uptake of kidneys.
+GAIN_BOUND: Final = 5.0
 LEVELS: Final = 4
 
 
@@ -29,7 +29,7 @@ def _generator_class() -> Any:
             super().__init__()
             self.first = nn.Conv3d(width, width, 3, padding=1)
             self.second = nn.Conv3d(width, width, 3, padding=1)
-            self.share = nn.Parameter(torch.full((1,), 0.2))
+            self.share = nn.Parameter(torch.ones(1))
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             y = self.second(nn.functional.silu(self.first(nn.functional.silu(x))))
@@ -38,7 +38,8 @@ def _generator_class() -> Any:
     class Generator(nn.Module):
         """D̂ = m·s·(u·e^g + softplus(b)): u uptake, s mean dose per uptake, m tissue, (g, b) from a 3-D U-Net.
 
-        Input (n, 2, z, y, x): uptake [SUV at 70 kg] and HU, sides divisible by 8; output (n, 1, z, y, x) Gy/GBq, never
+        Input (n, 2, z, y, x): uptake [SUV at 70 kg] and HU, sides divisible by 8; the U-Net sees both in two scales
+        (logarithm and linear; whole range and a window of soft tissue, −80 to 160 HU); output (n, 1, z, y, x) Gy/GBq, never
         negative, 0 in air. Untrained it is the plain projection s·u.
         """
 
@@ -47,7 +48,7 @@ def _generator_class() -> Any:
             widths = [width * 2**level for level in range(LEVELS)]
             self.air_below_hu = air_below_hu
             self.register_buffer("gy_per_gbq_per_uptake", torch.ones(()))
-            self.enter = nn.Conv3d(3, width, 3, padding=1)
+            self.enter = nn.Conv3d(4, width, 3, padding=1)
             self.encode = nn.ModuleList(Residual(w) for w in widths)
             self.down = nn.ModuleList(nn.Conv3d(w, 2 * w, 2, stride=2) for w in widths[:-1])
             self.up = nn.ModuleList(nn.ConvTranspose3d(2 * w, w, 2, stride=2) for w in widths[:-1])
@@ -58,7 +59,8 @@ def _generator_class() -> Any:
                 self.leave.bias.copy_(torch.tensor([0.0, -6.0]))
 
         def features(self, uptake: torch.Tensor, hu: torch.Tensor) -> torch.Tensor:
-            x = self.enter(torch.cat([torch.log1p(uptake), uptake / 20.0, (hu / 500.0).clamp(-2, 3)], dim=1))
+            seen = [torch.log1p(uptake), uptake / 20.0, (hu / 500.0).clamp(-2, 3), ((hu - 40.0) / 60.0).clamp(-2, 2)]
+            x = self.enter(torch.cat(seen, dim=1))
             kept = []
             for level in range(LEVELS):
                 x = self.encode[level](x)
@@ -86,7 +88,7 @@ def _discriminator_class() -> Any:
     from torch.nn.utils.parametrizations import spectral_norm
 
     class Discriminator(nn.Module):
-        """Patch discriminator: 4³ verdicts for a 32³ patch of uptake, HU and √(dose/s), one for each overlapping cube.
+        """Patch discriminator: 4³ verdicts for a 32³ patch of uptake, HU and ln(1 + 20·dose/s), one for each overlapping cube.
 
         Spectral norm bounds its slope; the hinge loss reads its verdicts: above 1 true, below −1 generated.
         """
@@ -105,7 +107,7 @@ def _discriminator_class() -> Any:
 
         def forward(self, inputs: torch.Tensor, dose_over_scale: torch.Tensor) -> torch.Tensor:
             uptake, hu = inputs[:, :1].clamp(min=0.0), inputs[:, 1:2]
-            seen = [torch.log1p(uptake), (hu / 500.0).clamp(-2, 3), torch.sqrt(dose_over_scale + 1e-4)]
+            seen = [torch.log1p(uptake), (hu / 500.0).clamp(-2, 3), torch.log1p(20.0 * dose_over_scale)]
             return self.layers(torch.cat(seen, dim=1))
 
     return Discriminator

@@ -70,18 +70,20 @@ def read_gan_patient(folder: Path) -> GanPatient:
         content = (folder / "arrays.npz").read_bytes()
         with np.load(folder / "arrays.npz", allow_pickle=False) as arrays:
             suv, hu, dose, labels = (arrays[key] for key in ("pet_suv", "hu", "dose_gy", "labels"))
-        weight_kg = float(described["weight_kg"])
+        weight_kg, gbq = float(described["weight_kg"]), float(described["reference_activity_bq"]) * 1e-9
         spacing = tuple(float(v) for v in described["spacing_mm"])
         names = {int(number): str(name) for name, number in described.get("labels", {}).items()}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise PredictionError(f"{folder}: arrays.npz or patient.json lacks something or is damaged: {error}.") from error
+        raise PredictionError(
+            f"{folder}: arrays.npz or patient.json lacks something or is damaged: {error}."
+        ) from error
     return GanPatient(
         name=folder.name,
         person=str(described.get("person", folder.name)),
         kind=str(described.get("kind", "")),
         uptake=uptake_from_suv(suv, weight_kg),
         hu=hu.astype(np.float32),
-        dose_gy_per_gbq=dose.astype(np.float32),
+        dose_gy_per_gbq=(dose / gbq).astype(np.float32),
         labels=labels.astype(np.uint8),
         label_names=names,
         spacing_mm=spacing,  # type: ignore[arg-type]
@@ -97,7 +99,9 @@ def read_gan_patients(root: Path, split: str | None = "train") -> list[GanPatien
     folders = sorted(path.parent for path in root.glob("*/arrays.npz"))
     chosen = [f for f in folders if split is None or _json(f / "patient.json").get("split", "train") == split]
     if not chosen:
-        raise PredictionError(f"{root} holds no patient for {split or 'use'}: folders with arrays.npz and patient.json.")
+        raise PredictionError(
+            f"{root} holds no patient for {split or 'use'}: folders with arrays.npz and patient.json."
+        )
     patients = [read_gan_patient(folder) for folder in chosen]
     for patient in patients:
         if not np.allclose(patient.spacing_mm, patients[0].spacing_mm, rtol=0.01):

@@ -24,7 +24,7 @@ class GanSettings:
     steps: updates of the generator a fold; budget_s: wall-clock seconds a fold, if sooner (None: no limit). batch:
     patches an update. organ_share: share of patches centred in labelled organs, each organ as often; the rest anywhere
     in the body. learning_rate of the generator, with a short rise and a cosine descent; discriminator_rate likewise.
-    root_weight: weight of the difference of square roots beside that of doses (it holds low-dose organs).
+    log_weight: weight of the difference of logarithms beside that of doses (it holds organs of low dose).
     adversarial_weight: of the discriminator's verdict. warm_up: share of the training with the voxel loss alone.
     ema: decay of the averaged weights that are kept. mirror, turn: patches are mirrored along each axis, turned by 90°
     about z. checkpoint_every: steps between checkpoints. device: auto takes a GPU where there is one.
@@ -40,7 +40,7 @@ class GanSettings:
     organ_share: float = 0.6
     learning_rate: float = 1e-3
     discriminator_rate: float = 2e-4
-    root_weight: float = 0.5
+    log_weight: float = 0.5
     adversarial_weight: float = 0.003
     warm_up: float = 0.3
     ema: float = 0.995
@@ -54,7 +54,7 @@ class GanSettings:
         ranges = {
             "width": (2, 64), "discriminator_width": (2, 128), "folds": (2, 50), "steps": (1, 10_000_000),
             "batch": (1, 1024), "organ_share": (0.0, 1.0), "learning_rate": (1e-7, 1.0),
-            "discriminator_rate": (1e-7, 1.0), "root_weight": (0.0, 100.0), "adversarial_weight": (0.0, 100.0),
+            "discriminator_rate": (1e-7, 1.0), "log_weight": (0.0, 100.0), "adversarial_weight": (0.0, 100.0),
             "warm_up": (0.0, 1.0), "ema": (0.0, 0.99999), "checkpoint_every": (1, 10_000_000), "seed": (0, 2**31 - 1),
         }  # fmt: skip
         for name, (low, high) in ranges.items():
@@ -85,7 +85,7 @@ def gan_settings_from(table: dict[str, Any], where: str) -> GanSettings:
         if not fits or (expected is int and isinstance(value, bool)):
             raise ConfigurationError(f"{where}: {key} = {value!r} is of the wrong kind.")
     try:
-        return GanSettings(**{k: tuple(v) if isinstance(v, list) else v for k, v in table.items()})
+        return GanSettings(**dict[str, Any]({k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}))
     except (PredictionError, TypeError) as error:
         raise ConfigurationError(f"{where}: {error}") from error
 

@@ -1,8 +1,14 @@
-"""Training a DoseGAN: folds by patient, one after the other, each judged on the patients it has not seen."""
+"""Training a DoseGAN: folds by patient, one after the other, each judged on the patients it has not seen.
+
+``python -m RPTDosimetryLib.prediction.gan_train CONFIG PATIENTS OUT`` needs numpy, torch, monai and safetensors only;
+`rptdosimetry train --task predict CONFIG PATIENTS --out OUT` is the same.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +16,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from RPTDosimetryLib.errors import PredictionError
+from RPTDosimetryLib.errors import DosimetryError, PredictionError
 from RPTDosimetryLib.files import require_folder
 from RPTDosimetryLib.prediction.gan_fold import FoldTraining
 from RPTDosimetryLib.prediction.gan_guard import known_ranges
@@ -102,17 +108,16 @@ def _train_fold(
 
 
 def dose_scales(patients: Sequence[GanPatient]) -> tuple[float, float]:
-    """Mean dose per uptake of tissue, ΣD/Σu [Gy/GBq per SUV at 70 kg], and the mean dose of labelled organs [Gy/GBq].
-
-    Without labels the second is the mean of the voxels of at least 1 % of each patient's highest dose.
+    """Mean dose per uptake of tissue, ΣD/Σu [Gy/GBq per SUV at 70 kg], and the dose [Gy/GBq] that losses count as 1:
+    the mean of the labelled organs' mean doses, each organ of each patient as much, or of tissue without labels.
     """
     dose = sum(float(p.dose_gy_per_gbq[p.body].sum()) for p in patients)
     uptake = sum(float(p.uptake[p.body].sum()) for p in patients)
     means = []
     for p in patients:
-        counted = (p.labels > 0) if p.labels.any() else p.dose_gy_per_gbq >= 0.01 * p.dose_gy_per_gbq.max()
-        means.append(float(p.dose_gy_per_gbq[counted & p.body].mean()) if (counted & p.body).any() else 0.0)
-    if not dose > 0 or not uptake > 0 or not np.mean(means) > 0:
+        masks = [(p.labels == label) & p.body for label in np.unique(p.labels) if label > 0] or [p.body]
+        means += [float(p.dose_gy_per_gbq[mask].mean()) for mask in masks if mask.any()]
+    if not dose > 0 or not uptake > 0 or not sum(means) > 0:
         raise PredictionError("The patients have no dose in tissue to learn from.")
     return dose / uptake, float(np.mean(means))
 
@@ -131,8 +136,12 @@ def judge_fold(model: GanModel, held_out: Sequence[GanPatient], fold: int) -> li
             if mask.any():
                 rows.append(
                     HeldOutOrgan(
-                        patient.name, organ, fold, float(patient.dose_gy_per_gbq[mask].mean()),
-                        float(predicted[mask].mean()), 100.0 * float(np.sqrt((apart[mask] ** 2).mean())) / highest,
+                        patient.name,
+                        organ,
+                        fold,
+                        float(patient.dose_gy_per_gbq[mask].mean()),
+                        float(predicted[mask].mean()),
+                        100.0 * float(np.sqrt((apart[mask] ** 2).mean())) / highest,
                     )  # fmt: skip
                 )
     return rows
@@ -195,3 +204,22 @@ def _quicken(device: Any) -> None:
         torch.backends.cudnn.benchmark = True
         torch.backends.cudnn.allow_tf32 = True
         torch.backends.cuda.matmul.allow_tf32 = True
+
+
+def main(arguments: Sequence[str]) -> int:
+    """CONFIG PATIENTS OUT."""
+    if len(arguments) != 3:
+        print("Usage: python -m RPTDosimetryLib.prediction.gan_train CONFIG.toml PATIENTS OUT", file=sys.stderr)
+        return 2
+    config, patients, out = (Path(argument) for argument in arguments)
+    try:
+        model = train_gan(config, patients, out, out.name, lambda f, text: print(f"{f:7.1%} {text}", flush=True))
+    except DosimetryError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(json.dumps(model.card["held_out"]["organs"], indent=1))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

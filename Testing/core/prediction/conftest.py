@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter
 
 ORGANS = {"kidneys": 1, "liver": 2, "spleen": 3}
 #: Uptake [SUV], dose per uptake [Gy/GBq] and CT number of each: what a plain projection cannot know.
-KINETICS = {"kidneys": (20.0, 0.030, 30.0), "liver": (6.0, 0.015, 60.0), "spleen": (25.0, 0.050, 45.0)}
+KINETICS = {"kidneys": (20.0, 0.030, 0.0), "liver": (6.0, 0.015, 110.0), "spleen": (25.0, 0.060, 60.0)}
 
 
 def blob(shape, centre, radius):
@@ -17,7 +17,7 @@ def blob(shape, centre, radius):
 
 
 def write_blob_patient(folder, seed, shape=(32, 40, 40), **described):
-    """Blobs in a round trunk: dose = organ's dose per uptake times its true uptake; PET = the uptake, blurred, noisy."""
+    """Blobs in a round trunk: dose = dose per uptake of the organ times its uptake; PET = the uptake, blurred, noisy."""
     rng = np.random.default_rng(seed)
     trunk = blob(shape, (shape[0] / 2, shape[1] / 2, shape[2] / 2), min(shape[1:]) / 2 + 6)
     hu = np.where(trunk, 20.0, -1000.0)
@@ -26,7 +26,7 @@ def write_blob_patient(folder, seed, shape=(32, 40, 40), **described):
     for name, number in ORGANS.items():
         suv, gy, ct = KINETICS[name]
         centre = [n / 2 + rng.uniform(-4, 4) + (number - 2) * 8 * (axis == 2) for axis, n in enumerate(shape)]
-        inside = blob(shape, centre, rng.uniform(4, 6)) & trunk & (labels == 0)
+        inside = blob(shape, centre, rng.uniform(5, 8)) & trunk & (labels == 0)
         here = suv * rng.lognormal(0, 0.3)
         uptake[inside], dose[inside], hu[inside], labels[inside] = here, here * gy, ct, number
     weight_kg = rng.uniform(55, 95)
@@ -36,7 +36,13 @@ def write_blob_patient(folder, seed, shape=(32, 40, 40), **described):
         folder / "arrays.npz", pet_suv=suv.astype(np.float32), hu=hu.astype(np.int16),
         dose_gy=dose.astype(np.float32), labels=labels,
     )  # fmt: skip
-    about = {"weight_kg": weight_kg, "spacing_mm": [4.8, 4.8, 4.8], "labels": ORGANS, "person": folder.name}
+    about = {
+        "weight_kg": weight_kg,
+        "spacing_mm": [4.8, 4.8, 4.8],
+        "labels": ORGANS,
+        "person": folder.name,
+        "reference_activity_bq": 1e9,
+    }
     (folder / "patient.json").write_text(json.dumps({**about, **described}))
     return folder
 

@@ -103,11 +103,13 @@ def _blended(generator: Any, uptake: NDArray[np.float32], hu: NDArray[np.float32
     inputs = torch.from_numpy(np.stack(padded)[None]).to(device)
 
     def where_tissue(windows: torch.Tensor) -> torch.Tensor:
+        windows = windows.to(memory_format=torch.channels_last_3d)
+        if device.type == "cuda":  # which looks for its fastest convolutions anew for every number of windows
+            return generator(windows)
         tissue = (windows[:, 1] >= generator.air_below_hu).flatten(1).any(1)
         dose = torch.zeros_like(windows[:, :1])
         if tissue.any():
-            with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
-                dose[tissue] = generator(windows[tissue].to(memory_format=torch.channels_last_3d)).float()
+            dose[tissue] = generator(windows[tissue])
         return dose
 
     with torch.inference_mode():

@@ -39,8 +39,8 @@ def _generator_class() -> Any:
         """D̂ = m·s·(u·e^g + softplus(b)): u uptake, s mean dose per uptake, m tissue, (g, b) from a 3-D U-Net.
 
         Input (n, 2, z, y, x): uptake [SUV at 70 kg] and HU, sides divisible by 8; the U-Net sees both in two scales
-        (logarithm and linear; whole range and a window of soft tissue, −80 to 160 HU); output (n, 1, z, y, x) Gy/GBq, never
-        negative, 0 in air. Untrained it is the plain projection s·u.
+        (logarithm and linear; whole range and a window of soft tissue, −80 to 160 HU). Output (n, 1, z, y, x) Gy/GBq,
+        never negative, 0 in air. Untrained it is the plain projection s·u.
         """
 
         def __init__(self, width: int, air_below_hu: float) -> None:
@@ -55,8 +55,7 @@ def _generator_class() -> Any:
             self.decode = nn.ModuleList(Residual(w) for w in widths[:-1])
             self.leave = nn.Conv3d(width, 2, 1)
             nn.init.zeros_(self.leave.weight)
-            with torch.no_grad():
-                self.leave.bias.copy_(torch.tensor([0.0, -6.0]))
+            self.leave.bias = nn.Parameter(torch.tensor([0.0, -6.0]))
 
         def features(self, uptake: torch.Tensor, hu: torch.Tensor) -> torch.Tensor:
             seen = [torch.log1p(uptake), uptake / 20.0, (hu / 500.0).clamp(-2, 3), ((hu - 40.0) / 60.0).clamp(-2, 2)]
@@ -69,13 +68,14 @@ def _generator_class() -> Any:
                     x = self.down[level](x)
             for level in reversed(range(LEVELS - 1)):
                 x = self.decode[level](self.up[level](x) + kept[level])
-            return self.leave(x)
+            with torch.autocast(x.device.type, enabled=False):  # 16 bits of a logarithm are 1 % of a dose
+                return self.leave(x.float())
 
         def forward(self, inputs: torch.Tensor) -> torch.Tensor:
             uptake, hu = inputs[:, :1].clamp(min=0.0), inputs[:, 1:2]
-            heads = self.features(uptake, hu).float()
+            heads = self.features(uptake, hu)
             gain = torch.exp(GAIN_BOUND * torch.tanh(heads[:, :1] / GAIN_BOUND))
-            dose = self.gy_per_gbq_per_uptake * (uptake * gain + nn.functional.softplus(heads[:, 1:]))
+            dose = self.get_buffer("gy_per_gbq_per_uptake") * (uptake * gain + nn.functional.softplus(heads[:, 1:]))
             return dose * (hu >= self.air_below_hu)
 
     return Generator
@@ -88,7 +88,7 @@ def _discriminator_class() -> Any:
     from torch.nn.utils.parametrizations import spectral_norm
 
     class Discriminator(nn.Module):
-        """Patch discriminator: 4³ verdicts for a 32³ patch of uptake, HU and ln(1 + 20·dose/s), one for each overlapping cube.
+        """Patch discriminator: 4³ verdicts of a 32³ patch of uptake, HU and ln(1 + 20·dose/s), one a cube.
 
         Spectral norm bounds its slope; the hinge loss reads its verdicts: above 1 true, below −1 generated.
         """

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from RPTDosimetryLib.errors import PredictionError
 from RPTDosimetryLib.physics.media import media_scheme
 
-#: Uptake is SUV · REFERENCE_WEIGHT_KG / weight: concentration per administered activity, which the dose per GBq follows,
-#: as SUV itself does not (a heavier patient has a higher SUV for the same dose).
+#: Uptake is SUV · REFERENCE_WEIGHT_KG / weight: concentration per administered activity, which the dose per GBq follows
+#: and SUV does not (a heavier patient has a higher SUV for the same dose).
 REFERENCE_WEIGHT_KG: Final = 70.0
 #: Below this CT number a voxel is air: no dose (the first edge of the eight media).
 AIR_BELOW_HU: Final = float(media_scheme("msv8").tissue[0].hu_range[0])  # type: ignore[index]

@@ -75,30 +75,36 @@ class GanSettings:
 
 def gan_settings_from(table: dict[str, Any], where: str) -> GanSettings:
     """Settings from a table, such as [dosegan] of a TOML file. Raises ConfigurationError for unknown or wrong keys."""
-    known = {field.name: field for field in fields(GanSettings)}
-    for key, value in table.items():
-        if key not in known:
-            raise ConfigurationError(f"{where}: unknown setting {key!r}. Known: {', '.join(known)}.")
-        expected = type(known[key].default)
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        fits = number if key == "budget_s" or expected is float else isinstance(value, list | expected)
-        if not fits or (expected is int and isinstance(value, bool)):
-            raise ConfigurationError(f"{where}: {key} = {value!r} is of the wrong kind.")
+    from pydantic import TypeAdapter, ValidationError
+
+    known = [field.name for field in fields(GanSettings)]
+    unknown = [key for key in table if key not in known]
+    if unknown:
+        raise ConfigurationError(f"{where}: unknown setting {unknown[0]!r}. Known: {', '.join(known)}.")
     try:
-        return GanSettings(**dict[str, Any]({k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}))
-    except (PredictionError, TypeError) as error:
+        return TypeAdapter(GanSettings).validate_python(table)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise ConfigurationError(f"{where}: {key} = {first['input']!r}: {first['msg']}.") from error
+    except PredictionError as error:
         raise ConfigurationError(f"{where}: {error}") from error
 
 
-def read_gan_settings(path: Path) -> GanSettings:
-    """The [dosegan] table of a TOML file; what it leaves out has its default. Raises ConfigurationError."""
+def read_gan_config(path: Path) -> tuple[GanSettings, Path]:
+    """Settings from [dosegan] of a TOML file, and its ``patients``: their folder, relative to the file.
+
+    What the table leaves out has its default. Raises ConfigurationError.
+    """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} is not valid TOML: {error}.") from error
-    inner = table.get("dosegan", {})
-    if not isinstance(inner, dict):
-        raise ConfigurationError(f"{path}: dosegan must be a table, [dosegan].")
-    return gan_settings_from(inner, f"{path} [dosegan]")
+    patients, chosen = table.pop("patients", None), table.pop("dosegan", {})
+    if not isinstance(patients, str) or not isinstance(chosen, dict) or table:
+        raise ConfigurationError(
+            f'{path}: give patients = "FOLDER" (one folder a patient) and a table [dosegan], nothing else.'
+        )
+    return gan_settings_from(chosen, f"{path} [dosegan]"), path.parent / patients

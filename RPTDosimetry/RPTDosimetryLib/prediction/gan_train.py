@@ -1,7 +1,7 @@
 """Training a DoseGAN: folds by patient, one after the other, each judged on the patients it has not seen.
 
-``python -m RPTDosimetryLib.prediction.gan_train CONFIG PATIENTS OUT`` needs numpy, torch, monai and safetensors only;
-`rptdosimetry train --task predict CONFIG PATIENTS --out OUT` is the same.
+``python -m RPTDosimetryLib.prediction.gan_train CONFIG OUT`` needs numpy, torch, monai and safetensors only;
+`rptdosimetry train --task predict CONFIG --out OUT` is the same.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from RPTDosimetryLib.prediction.gan_model import (
 )
 from RPTDosimetryLib.prediction.gan_patches import PatchSource
 from RPTDosimetryLib.prediction.gan_patients import AIR_BELOW_HU, GanPatient, patient_folds, read_gan_patients
-from RPTDosimetryLib.prediction.gan_settings import GanSettings, read_gan_settings
+from RPTDosimetryLib.prediction.gan_settings import GanSettings, read_gan_config
 from RPTDosimetryLib.records import Cancelled, Progress, never, part_of, silent
 
 #: Patches of held-out patients from which the curve is drawn; and at most so many patients to take them from.
@@ -58,7 +58,7 @@ class HeldOutOrgan:
 
 
 def train_gan(
-    config: GanSettings | Path, folder: Path, out: Path, name: str = "dosegan",
+    settings: GanSettings, folder: Path, out: Path, name: str = "dosegan",
     progress: Progress = silent, cancelled: Cancelled = never,
 ) -> GanModel:  # fmt: skip
     """Train every chosen fold on the patients below ``folder``; weights, card and checkpoints go to ``out``.
@@ -66,7 +66,6 @@ def train_gan(
     The same call goes on where a stopped one was. Raises PredictionError: patients or settings unfit, checkpoint of
     other settings, a loss that is not a number (patient and patch named); CancelledError.
     """
-    settings = config if isinstance(config, GanSettings) else read_gan_settings(config)
     require_folder(out)
     device = torch_device(settings.device)
     patients = read_gan_patients(folder)
@@ -134,16 +133,9 @@ def judge_fold(model: GanModel, held_out: Sequence[GanPatient], fold: int) -> li
             regions[patient.label_names.get(int(label), f"label {label}")] = (patient.labels == label) & patient.body
         for organ, mask in regions.items():
             if mask.any():
-                rows.append(
-                    HeldOutOrgan(
-                        patient.name,
-                        organ,
-                        fold,
-                        float(patient.dose_gy_per_gbq[mask].mean()),
-                        float(predicted[mask].mean()),
-                        100.0 * float(np.sqrt((apart[mask] ** 2).mean())) / highest,
-                    )  # fmt: skip
-                )
+                true, got = (float(dose[mask].mean()) for dose in (patient.dose_gy_per_gbq, predicted))
+                nrmse = 100.0 * float(np.sqrt((apart[mask] ** 2).mean())) / highest
+                rows.append(HeldOutOrgan(patient.name, organ, fold, true, got, nrmse))
     return rows
 
 
@@ -206,14 +198,24 @@ def _quicken(device: Any) -> None:
         torch.backends.cuda.matmul.allow_tf32 = True
 
 
+def train_from_file(config: Path, out: Path, progress: Progress = silent, cancelled: Cancelled = never) -> GanModel:
+    """train_gan as a TOML file says: ``patients``, a folder relative to the file, and the table [dosegan].
+
+    Raises ConfigurationError besides what train_gan raises.
+    """
+    settings, folder = read_gan_config(config)
+    return train_gan(settings, folder, out, out.name, progress, cancelled)
+
+
 def main(arguments: Sequence[str]) -> int:
-    """CONFIG PATIENTS OUT."""
-    if len(arguments) != 3:
-        print("Usage: python -m RPTDosimetryLib.prediction.gan_train CONFIG.toml PATIENTS OUT", file=sys.stderr)
+    """CONFIG OUT."""
+    if len(arguments) != 2:
+        print("Usage: python -m RPTDosimetryLib.prediction.gan_train CONFIG.toml OUT", file=sys.stderr)
         return 2
-    config, patients, out = (Path(argument) for argument in arguments)
     try:
-        model = train_gan(config, patients, out, out.name, lambda f, text: print(f"{f:7.1%} {text}", flush=True))
+        model = train_from_file(
+            Path(arguments[0]), Path(arguments[1]), lambda share, text: print(f"{share:7.1%} {text}", flush=True)
+        )
     except DosimetryError as error:
         print(error, file=sys.stderr)
         return 2

@@ -17,7 +17,7 @@ def blob(shape, centre, radius):
 
 
 def write_blob_patient(folder, seed, shape=(32, 40, 40), **described):
-    """Blobs in a round trunk: dose = dose per uptake of the organ times its uptake; PET = the uptake, blurred, noisy."""
+    """Blobs in a round trunk: dose = dose per uptake times uptake, organ by organ; PET = uptake, blurred, noisy."""
     rng = np.random.default_rng(seed)
     trunk = blob(shape, (shape[0] / 2, shape[1] / 2, shape[2] / 2), min(shape[1:]) / 2 + 6)
     hu = np.where(trunk, 20.0, -1000.0)

@@ -11,7 +11,7 @@ from RPTDosimetryLib.grid import Grid
 from RPTDosimetryLib.prediction.gan_inference import organ_predictions, predict_gan, predict_members
 from RPTDosimetryLib.prediction.gan_model import read_gan_model
 from RPTDosimetryLib.prediction.gan_patients import patient_folds, read_gan_patient, read_gan_patients
-from RPTDosimetryLib.prediction.gan_settings import GanSettings, gan_settings_from, read_gan_settings
+from RPTDosimetryLib.prediction.gan_settings import GanSettings, gan_settings_from, read_gan_config
 from RPTDosimetryLib.prediction.gan_train import dose_scales, organ_figures, train_gan
 from RPTDosimetryLib.records import Image
 
@@ -244,9 +244,9 @@ def test_figures_of_organs_are_by_their_formulas():
 
 def test_settings_come_from_toml_and_wrong_ones_are_named(tmp_path):
     path = tmp_path / "gan.toml"
-    path.write_text("[dosegan]\nwidth = 8\nbudget_s = 90\ntrain_folds = [1, 2]\n")
-    assert read_gan_settings(path) == GanSettings(width=8, budget_s=90, train_folds=(1, 2))
+    path.write_text('patients = "set"\n[dosegan]\nwidth = 8\nbudget_s = 90\ntrain_folds = [1, 2]\n')
+    assert read_gan_config(path) == (GanSettings(width=8, budget_s=90, train_folds=(1, 2)), tmp_path / "set")
     for table, match in [({"wide": 3}, "unknown setting 'wide'"), ({"width": 1}, "width = 1"),
-                         ({"width": "8"}, "wrong kind"), ({"device": "tpu"}, "device = 'tpu'")]:  # fmt: skip
+                         ({"width": "wide"}, "width = 'wide'"), ({"device": "tpu"}, "device = 'tpu'")]:  # fmt: skip
         with pytest.raises(ConfigurationError, match=match):
             gan_settings_from(table, "test")

@@ -20,6 +20,8 @@ demo: setup
 test: setup
 	@$(MAKE) --no-print-directory $(VENV)/.app-ready \
 		|| echo "Slicer's libraries cannot be installed here: the tests of the panel say so and are skipped."
+	@$(MAKE) --no-print-directory $(VENV)/.dl-ready \
+		|| echo "Torch cannot be installed here: the tests of the networks say so and are skipped."
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -39,6 +41,13 @@ pictures: $(VENV)/.app-ready
 $(VENV)/.app-ready: $(VENV)/.ready
 	@echo "Adding Slicer's libraries and Qt to $(VENV) (about 400 MB, one to three minutes)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[app]'
+	@touch $@
+
+# Torch first: what comes after it then takes it as it is.
+$(VENV)/.dl-ready: $(VENV)/.ready
+	@echo "Adding torch and MONAI to $(VENV) (about 1 GB, one to five minutes)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dl]'
 	@touch $@
 
 clean:

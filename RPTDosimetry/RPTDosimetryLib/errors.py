@@ -49,6 +49,10 @@ class DoseError(DosimetryError):
     """An absorbed-dose engine cannot work with its input."""
 
 
+class LearningError(DosimetryError):
+    """A network cannot be built, trained, read or applied."""
+
+
 class EvaluationError(DosimetryError):
     """A dose cannot be summarised or compared."""
 

@@ -319,7 +319,8 @@ class PatientMap:
 @dataclass(frozen=True)
 class DoseMap:
     """Absorbed dose [Gy] per voxel with what made it. standard_error is Monte Carlo's own, 1 σ [Gy]; region_errors_gy
-    that of the mean doses of volumes, by name, with the covariance of their voxels.
+    that of the mean doses of volumes, by name, with the covariance of their voxels. extra_maps: what else the engine
+    can show, by name (hybrid: correction_gy, member_sd_gy, …).
     """
 
     image: Image
@@ -330,6 +331,7 @@ class DoseMap:
     region_errors_gy: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    extra_maps: Mapping[str, Image] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

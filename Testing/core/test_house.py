@@ -21,7 +21,7 @@ ROOMS = [
 ]
 SLICER_PACKAGES = {"slicer", "qt", "ctk", "vtk", "sitkUtils"}
 SCRIPTS = sorted(LIBRARY.rglob("*.py"))
-DATA_ENDINGS = {".json", ".npz", ".csv", ".toml", ".html", ".ui", ".png"}
+DATA_ENDINGS = {".json", ".npz", ".csv", ".toml", ".html", ".ui", ".png", ".safetensors"}
 
 
 def room_of(path: Path) -> str:

@@ -9,7 +9,18 @@ from typing import Annotated
 import typer
 
 from RPTDosimetryLib import __version__
-from RPTDosimetryLib.cli import calibrate, dose_rate, evaluate, exchange, lesion, register, segment, steps
+from RPTDosimetryLib.cli import (
+    calibrate,
+    dose_rate,
+    evaluate,
+    exchange,
+    hybrid_options,
+    lesion,
+    register,
+    segment,
+    steps,
+    train,
+)
 from RPTDosimetryLib.cli import monte_carlo_options as mc
 from RPTDosimetryLib.cli.terminal import Json, one_clear_error, print_json, print_warnings, shown_progress
 from RPTDosimetryLib.dose.engine import engine_names
@@ -57,6 +68,8 @@ def run(
     seed: mc.Seed = None,
     device: mc.Device = None,
     checkpoint: mc.Checkpoint = None,
+    model: hybrid_options.Model = None,
+    when_outside: hybrid_options.WhenOutside = None,
     as_json: Json = False,
 ) -> None:
     """From a folder of SPECT/CT files to dose map, organ table, DVH, figures and provenance."""
@@ -65,12 +78,14 @@ def run(
     from RPTDosimetryLib.report.tables import organ_table_text
 
     settings = read_settings(config)
+    used = engine or settings.dose.engine
     monte_carlo = mc.with_options(
         settings.dose.monte_carlo, histories=histories, target_se=target_se, target_volumes=target_volume, media=media,
-        photon_share=photon_share, flattening=flattening, refine=refine, seed=seed, device=device,
-        checkpoint=checkpoint,
+        photon_share=photon_share, flattening=flattening, refine=refine, seed=seed,
+        device=device if used != "hybrid" else None, checkpoint=checkpoint,
     )  # fmt: skip
-    chosen = replace(settings.dose, engine=engine or settings.dose.engine, monte_carlo=monte_carlo)
+    hybrid = hybrid_options.with_options(settings.dose.hybrid, used, model, when_outside, device)
+    chosen = replace(settings.dose, engine=used, monte_carlo=monte_carlo, hybrid=hybrid)
     mc.require_engine(chosen.engine, monte_carlo)
     settings = replace(settings, dose=chosen)
     require_names(settings, "the command line")
@@ -146,3 +161,4 @@ exchange.add_to(app)
 evaluate.add_to(app)
 segment.add_to(app)
 register.add_to(app)
+train.add_to(app)

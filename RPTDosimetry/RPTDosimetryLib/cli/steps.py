@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from RPTDosimetryLib.cli import hybrid_options
 from RPTDosimetryLib.cli import monte_carlo_options as mc
 from RPTDosimetryLib.cli.terminal import Json, print_json, print_warnings, rows_text, shown_progress
 from RPTDosimetryLib.dose.engine import engine_names
+from RPTDosimetryLib.dose.hybrid_settings import HybridSettings
 from RPTDosimetryLib.dose.monte_carlo_settings import MonteCarloSettings
 from RPTDosimetryLib.tia.registry import model_names
 
@@ -121,6 +123,9 @@ def dose(
     seed: mc.Seed = None,
     device: mc.Device = None,
     checkpoint: mc.Checkpoint = None,
+    model: hybrid_options.Model = None,
+    when_outside: hybrid_options.WhenOutside = None,
+    out_maps: hybrid_options.OutMaps = None,
     as_json: Json = False,
 ) -> None:
     """A dose map from maps, no study needed."""
@@ -129,13 +134,14 @@ def dose(
 
     monte_carlo = mc.with_options(
         MonteCarloSettings(), histories=histories, target_se=target_se, target_volumes=target_volume, media=media,
-        photon_share=photon_share, flattening=flattening, refine=refine, seed=seed, device=device,
-        checkpoint=checkpoint,
+        photon_share=photon_share, flattening=flattening, refine=refine, seed=seed,
+        device=device if engine != "hybrid" else None, checkpoint=checkpoint,
     )  # fmt: skip
     mc.require_engine(engine, monte_carlo)
-    settings = DoseSettings(engine=engine, msv_unscaled=msv_unscaled, monte_carlo=monte_carlo)
+    hybrid = hybrid_options.with_options(HybridSettings(), engine, model, when_outside, device)
+    settings = DoseSettings(engine=engine, msv_unscaled=msv_unscaled, monte_carlo=monte_carlo, hybrid=hybrid)
     files = PatientFiles(hu, density, material, materials_json)
-    request = DoseRequest(tia, files, nuclide, settings, labels, out_se)
+    request = DoseRequest(tia, files, nuclide, settings, labels, out_se, out_maps)
     with shown_progress(quiet=as_json) as progress:
         answer = dose_from_maps(request, out, progress)
     if as_json:

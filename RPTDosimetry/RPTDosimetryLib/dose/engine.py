@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from RPTDosimetryLib import dose as dose_room
+from RPTDosimetryLib.dose.hybrid_settings import HybridSettings
 from RPTDosimetryLib.dose.monte_carlo_settings import MonteCarloSettings
 from RPTDosimetryLib.errors import CancelledError, DoseError
 from RPTDosimetryLib.grid import require_same_grid
@@ -19,6 +20,8 @@ from RPTDosimetryLib.records import Cancelled, DoseMap, Image, PatientMap, Progr
 
 #: Share of the decays that may lie in air before a result says so.
 TIA_IN_AIR_WORTH_SAYING = 1e-3
+#: Engines that live in rooms further down, found by name as plug-ins are (docs/decisions/0011-plug-in-engines.md).
+PLUG_INS = ("RPTDosimetryLib.learning.hybrid_engine",)
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class DoseSettings:
     ssv_density_g_per_cm3: float = 1.04
     msv_unscaled: bool = False
     monte_carlo: MonteCarloSettings = field(default_factory=MonteCarloSettings)
+    hybrid: HybridSettings = field(default_factory=HybridSettings)
 
 
 #: Called on the way, by engines that get better with time, with the dose so far and its standard error [Gy].
@@ -70,6 +74,7 @@ class EngineResult:
     """Dose per voxel [Gy, float32 (z, y, x)] and the line that says how it came about.
 
     standard_error_gy, region_errors_gy: statistical errors of voxels and of the means of volumes, where there are any.
+    extra_maps: what else the engine can show, by name: (values (z, y, x), unit).
     """
 
     dose_gy: np.ndarray
@@ -78,6 +83,7 @@ class EngineResult:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     standard_error_gy: np.ndarray | None = None
     region_errors_gy: Mapping[str, float] = field(default_factory=dict)
+    extra_maps: Mapping[str, tuple[np.ndarray, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -118,6 +124,8 @@ def engine_names() -> tuple[str, ...]:
     """All engines of this installation, in alphabetical order."""
     for module in pkgutil.iter_modules(dose_room.__path__):
         importlib.import_module(f"{dose_room.__name__}.{module.name}")
+    for name in PLUG_INS:
+        importlib.import_module(name)
     return tuple(sorted(_ENGINES))
 
 
@@ -166,6 +174,7 @@ def compute_dose(
         image=_in_tissue(result.dose_gy, patient, tia),
         standard_error=None if error is None else _in_tissue(error, patient, tia),
         region_errors_gy=result.region_errors_gy,
+        extra_maps={name: tia.image.with_voxels(v, unit) for name, (v, unit) in result.extra_maps.items()},
         engine=settings.engine,
         method=f"{result.method} Density: {patient.source}. Air voxels: 0 Gy.",
         nuclide=nuclide,

@@ -53,7 +53,7 @@ class DoseRequest:
     """A dose map from a map of TIA [Bq·s per voxel], whose grid is the dose grid.
 
     labels: volumes whose mean doses are wanted, with statistical errors where the engine has them. out_se: where the
-    standard error map goes.
+    standard error map goes. out_maps: folder for what else the engine can show (DoseMap.extra_maps).
     """
 
     tia: Path
@@ -62,6 +62,7 @@ class DoseRequest:
     settings: DoseSettings = field(default_factory=DoseSettings)
     labels: Path | None = None
     out_se: Path | None = None
+    out_maps: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,8 @@ def dose_from_maps(
     write_image(dose.image, out, dose.method)
     if request.out_se is not None and dose.standard_error is not None:
         write_image(dose.standard_error, request.out_se, f"Standard error (1 σ) of: {dose.method}")
+    if request.out_maps is not None:
+        _write_extra_maps(dose, request.out_maps)
     progress(1.0, "Done")
     return {
         "out": out,
@@ -104,8 +107,19 @@ def dose_from_maps(
         "total_tia_bq_s": float(tia.image.voxels.sum(dtype=np.float64)),
         **_figures(dose, patient, "gy"),
         **({"monte_carlo": dose.parameters} if dose.standard_error is not None else {}),
+        **({"hybrid": dose.parameters} if dose.engine == "hybrid" else {}),
         "volumes": [_volume(voi, dose, patient) for voi in vois],
     }
+
+
+def _write_extra_maps(dose: DoseMap, folder: Path) -> None:
+    if not dose.extra_maps:
+        raise DoseError(
+            f"Engine {dose.engine} gave no maps beside the dose: leave --out-maps out. The dose is written."
+        )
+    with whole_folder(folder) as temporary:
+        for name, image in dose.extra_maps.items():
+            write_image(image, temporary / f"{name}.nrrd", f"{name} of: {dose.method}")
 
 
 def _require_place_for_errors(request: DoseRequest, out: Path) -> None:

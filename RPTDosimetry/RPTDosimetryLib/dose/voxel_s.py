@@ -68,9 +68,18 @@ def multiple_voxel_s(task: DoseTask) -> EngineResult:
     scales because its range is far below a voxel, so that the energy stays in the voxel and only its mass changes
     (docs/physics/voxel-s.md).
     """
+    return msv_with_photons(task)[0]
+
+
+def msv_with_photons(task: DoseTask) -> tuple[EngineResult, NDArray[np.float32] | None]:
+    """multiple_voxel_s, and of the scaled form the photon part of its dose [Gy], for engines that build on both."""
     media, computed = _kernels(task)
     unscaled = task.settings.msv_unscaled
-    dose_gy = _unscaled_dose(task, media) if unscaled else _scaled_dose(task, media)
+    photon_gy: NDArray[np.float32] | None = None
+    if unscaled:
+        dose_gy = _unscaled_dose(task, media)
+    else:
+        dose_gy, photon_gy = _scaled_dose(task, media)
     named = ", ".join(f"{m.kernel.material} {m.kernel.density_g_per_cm3:g}" for m in media)
     rule = "kernels as they are (unscaled)" if unscaled else "electron part times ρ_ref/ρ_voxel, photon part as it is"
     largest = max((m.kernel for m in media), key=lambda kernel: kernel.electron.size)
@@ -79,7 +88,7 @@ def multiple_voxel_s(task: DoseTask) -> EngineResult:
         f"{largest.nuclide}; {rule}; {_reach(largest)}."
     )
     parameters = {"kernels": [{**_stated(m.kernel), "voxels": m.voxels} for m in media], "unscaled": unscaled}
-    return EngineResult(dose_gy, method, computed, parameters)
+    return EngineResult(dose_gy, method, computed, parameters), photon_gy
 
 
 def kernel_for(
@@ -151,11 +160,12 @@ def _known_alike(filling: Material) -> Material:
     return filling
 
 
-def _scaled_dose(task: DoseTask, media: list[MediumKernel]) -> NDArray[np.float32]:
+def _scaled_dose(task: DoseTask, media: list[MediumKernel]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """(dose, its photon part) [Gy]."""
     tia, density = task.tia.image.voxels, task.patient.density.voxels
     near = source_spectrum(tia, _largest([m.kernel.electron for m in media]))
     far = source_spectrum(tia, _largest([m.kernel.photon for m in media]))
-    dose_gy = np.zeros(tia.shape, dtype=np.float32)
+    dose_gy, photon_gy = np.zeros(tia.shape, dtype=np.float32), np.zeros(tia.shape, dtype=np.float32)
     for done, m in enumerate(media):
         task.step(0.3 + 0.7 * done / len(media), f"Convolving with {m.kernel.material}")
         here = task.patient.medium[m.box] == m.index
@@ -163,7 +173,8 @@ def _scaled_dose(task: DoseTask, media: list[MediumKernel]) -> NDArray[np.float3
         photon = convolve(far, m.kernel.photon, m.box)
         scale = np.float32(m.kernel.density_g_per_cm3) / density[m.box][here]
         dose_gy[m.box][here] = np.maximum(electron[here] * scale + photon[here], 0.0)
-    return dose_gy
+        photon_gy[m.box][here] = photon[here]
+    return dose_gy, photon_gy
 
 
 def _unscaled_dose(task: DoseTask, media: list[MediumKernel]) -> NDArray[np.float32]:

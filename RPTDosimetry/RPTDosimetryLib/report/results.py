@@ -68,7 +68,7 @@ class RunResults:
         named = _described()
         if self.outcome.dose.standard_error is None:
             del named[DOSE_ERROR]
-        return named
+        return named | {f"dose_{name}.nrrd": f"Map of the engine: {name}" for name in self.outcome.dose.extra_maps}
 
     def where(self) -> str:
         """One line a file: what it is and where."""
@@ -153,6 +153,8 @@ def _write_maps(outcome: Outcome, folder: Path) -> None:
     write_image(outcome.dose.image, folder / DOSE, outcome.dose.method)
     if outcome.dose.standard_error is not None:
         write_image(outcome.dose.standard_error, folder / DOSE_ERROR, f"Standard error (1 σ) of: {outcome.dose.method}")
+    for name, image in outcome.dose.extra_maps.items():
+        write_image(image, folder / f"dose_{name}.nrrd", f"{name} of: {outcome.dose.method}")
     write_image(outcome.tia.image, folder / TIA)
     write_image(outcome.patient.density, folder / DENSITY)
     labels = np.zeros(outcome.dose.image.grid.shape_zyx, dtype=np.uint8)

@@ -1,0 +1,1 @@
+"""One network a file, each found by its name through the registry."""

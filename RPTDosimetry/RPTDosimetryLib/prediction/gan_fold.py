@@ -20,7 +20,7 @@ from RPTDosimetryLib.prediction.gan_settings import GanSettings
 #: Losses are looked at (and the device waited for) once in so many steps.
 _LOOK_EVERY: Final = 25
 #: Share of the training in which the learning rate rises; where its cosine ends, as a share of the highest.
-_RISE: Final = 0.02
+_RISE: Final = 0.05
 _LAST_RATE: Final = 0.02
 #: Largest norm of the generator's gradient.
 _CLIP: Final = 1.0
@@ -35,8 +35,8 @@ class FoldTraining:
     from a checkpoint ends at the same weights on the same processor; with budget_s the clock decides where it ends.
     """
 
-    def __init__(self, settings: GanSettings, fold: int, scales: tuple[float, float], device: Any) -> None:
-        """scales: mean dose per uptake [Gy/GBq per SUV at 70 kg], and the dose that losses count as 1 [Gy/GBq]."""
+    def __init__(self, settings: GanSettings, fold: int, scales: tuple[tuple[float, ...], float], device: Any) -> None:
+        """scales: doses per uptake [Gy/GBq per SUV at 70 kg] of tissue and organs; the dose that losses count as 1."""
         import torch
 
         self.settings, self.fold, self.scales, self.device = settings, fold, scales, device
@@ -182,7 +182,8 @@ class FoldTraining:
         import torch
 
         state = {
-            "settings": json.dumps(asdict(self.settings)), "fold": self.fold, "scales": list(self.scales),
+            "settings": json.dumps(asdict(self.settings)), "fold": self.fold,
+            "scales": [*self.scales[0], self.scales[1]],
             "step": self.step, "elapsed_s": self.elapsed_s, "curve": json.dumps(self.curve),
             "generator": self.generator.state_dict(), "average": self.average.state_dict(),
             "discriminator": self.discriminator.state_dict(),
@@ -204,7 +205,9 @@ class FoldTraining:
                         f"{path} was trained with {name} = {saved.get(name)!r}, not {value!r}: use those settings, or "
                         "another folder."
                     )
-            if state["fold"] != self.fold or not all(map(math.isclose, state["scales"], self.scales)):
+            scales = [*self.scales[0], self.scales[1]]
+            same = len(scales) == len(state["scales"]) and all(map(math.isclose, state["scales"], scales))
+            if state["fold"] != self.fold or not same:
                 raise PredictionError(f"{path} belongs to another fold or other patients: use another folder.")
             for name in ("generator", "average", "discriminator"):
                 getattr(self, name).load_state_dict(state[name])

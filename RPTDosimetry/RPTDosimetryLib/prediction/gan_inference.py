@@ -13,7 +13,7 @@ from RPTDosimetryLib.errors import CancelledError, PredictionError
 from RPTDosimetryLib.physics.hounsfield import density_from_hu
 from RPTDosimetryLib.prediction.gan_guard import out_of_distribution
 from RPTDosimetryLib.prediction.gan_model import GanModel
-from RPTDosimetryLib.prediction.gan_patients import uptake_from_suv
+from RPTDosimetryLib.prediction.gan_patients import organ_numbers, uptake_from_suv
 from RPTDosimetryLib.prediction.gan_settings import PATCH
 from RPTDosimetryLib.records import Cancelled, Image, Progress, never, silent
 
@@ -55,11 +55,13 @@ class OrganPrediction:
 
 
 def predict_gan(
-    model: GanModel, pet_suv: Image, ct_hu: Image, weight_kg: float, progress: Progress = silent,
+    model: GanModel, pet_suv: Image, ct_hu: Image, weight_kg: float,
+    organs: Mapping[str, NDArray[np.bool_]] | None = None, progress: Progress = silent,
     cancelled: Cancelled = never,
 ) -> GanPrediction:  # fmt: skip
     """Dose per administered activity from a PET [SUV, body weight] and a CT [HU] on one grid.
 
+    organs: outlines where there are any, by the names on the card; others count as no outline.
     Raises GridMismatchError through the caller's images, PredictionError for values that are not numbers or no weight.
     """
     if not pet_suv.grid.same_as(ct_hu.grid):
@@ -68,7 +70,8 @@ def predict_gan(
     for what, values in (("PET", uptake), ("CT", hu)):
         if not np.isfinite(values).all():
             raise PredictionError(f"The {what} holds values that are not numbers: repair the image.")
-    members = predict_members(model, uptake, hu, progress, cancelled)
+    numbers = organ_numbers(organs or {}, model.card["organs"], hu.shape)
+    members = predict_members(model, uptake, hu, numbers, progress, cancelled)
     ddof = 1 if len(members) > 1 else 0
     return GanPrediction(
         dose=pet_suv.with_voxels(members.mean(axis=0), "Gy/GBq"),
@@ -80,26 +83,34 @@ def predict_gan(
 
 
 def predict_members(
-    model: GanModel, uptake: NDArray[np.float32], hu: NDArray[np.float32], progress: Progress = silent,
+    model: GanModel, uptake: NDArray[np.float32], hu: NDArray[np.float32], organs: NDArray[np.float32],
+    progress: Progress = silent,
     cancelled: Cancelled = never,
 ) -> NDArray[np.float32]:  # fmt: skip
-    """One dose map a fold (folds, z, y, x) [Gy/GBq] from uptake [SUV at 70 kg] and HU, Gaussian-blended windows."""
+    """One dose map a fold (folds, z, y, x) [Gy/GBq] from uptake [SUV at 70 kg], HU and numbers of organs.
+
+    Windows overlap by half and are blended with Gaussian weights.
+    """
     maps = []
     for index, generator in enumerate(model.generators):
         progress(index / len(model.generators), f"Predicting, fold {index + 1} of {len(model.generators)}")
         if cancelled():
             raise CancelledError("The prediction was stopped; nothing was written.")
-        maps.append(_blended(generator, uptake, hu, model.device))
+        maps.append(_blended(generator, (uptake, hu, organs), model.device))
     progress(1.0, "Predicted")
     return np.stack(maps)
 
 
-def _blended(generator: Any, uptake: NDArray[np.float32], hu: NDArray[np.float32], device: Any) -> NDArray[np.float32]:
+def _blended(generator: Any, layers: tuple[NDArray[np.float32], ...], device: Any) -> NDArray[np.float32]:
     import torch
     from monai.inferers.utils import sliding_window_inference
 
+    hu = layers[1]
     short = [max(PATCH - n, 0) for n in hu.shape]
-    padded = [np.pad(a, [(0, n) for n in short], constant_values=fill) for a, fill in ((uptake, 0.0), (hu, -1000.0))]
+    padded = [
+        np.pad(a, [(0, n) for n in short], constant_values=fill)
+        for a, fill in zip(layers, (0.0, -1000.0, 0.0), strict=True)
+    ]
     inputs = torch.from_numpy(np.stack(padded)[None]).to(device)
 
     def where_tissue(windows: torch.Tensor) -> torch.Tensor:
@@ -117,7 +128,7 @@ def _blended(generator: Any, uptake: NDArray[np.float32], hu: NDArray[np.float32
             inputs, (PATCH,) * 3, _WINDOWS[device.type], where_tissue, overlap=OVERLAP, mode="gaussian"
         )
     z, y, x = hu.shape
-    dose: NDArray[np.float32] = blended[0, 0, :z, :y, :x].float().cpu().numpy()  # type: ignore[call-overload]
+    dose: NDArray[np.float32] = blended[0, 0, :z, :y, :x].float().cpu().numpy()
     return np.where(hu >= generator.air_below_hu, np.maximum(dose, 0.0), 0.0).astype(np.float32)
 
 

@@ -46,8 +46,9 @@ def write_weights(generator: Any, path: Path) -> dict[str, Any]:
     import torch
     from safetensors.torch import save
 
+    buffers = {name for name, _ in generator.named_buffers()}
     half = {
-        name: value.detach().cpu().to(torch.float16 if value.ndim > 0 else torch.float32).contiguous()
+        name: value.detach().cpu().to(torch.float32 if name in buffers else torch.float16).contiguous()
         for name, value in generator.state_dict().items()
     }
     content = save(half, metadata={"format": FORMAT})
@@ -61,7 +62,9 @@ def write_weights(generator: Any, path: Path) -> dict[str, Any]:
     }
 
 
-def read_weights(path: Path, width: int, air_below_hu: float, device: Any, sha256: str | None = None) -> Any:
+def read_weights(
+    path: Path, width: int, organs: int, air_below_hu: float, device: Any, sha256: str | None = None
+) -> Any:
     """A generator with the file's numbers; nothing in the file is executed.
 
     Raises PredictionError: no such file, another than the card names, damaged, or of another architecture.
@@ -75,14 +78,16 @@ def read_weights(path: Path, width: int, air_below_hu: float, device: Any, sha25
         raise PredictionError(f"{path} cannot be read: {error.strerror}. Install the model again.") from error
     if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
         raise PredictionError(f"{path} is not the file its model card describes (SHA-256): install the model again.")
-    generator = build_generator(width, 0, air_below_hu=air_below_hu)
+    generator = build_generator(width, 0, [1.0] * (organs + 1), air_below_hu)
     try:
         numbers = {name: value.float() for name, value in load(content).items()}
         generator.load_state_dict(numbers)
     except (SafetensorError, KeyError, ValueError) as error:
         raise PredictionError(f"{path} is damaged: {error}. Install the model again.") from error
     except RuntimeError as error:
-        raise PredictionError(f"{path} holds another architecture than DoseGAN of width {width}: {error}") from error
+        raise PredictionError(
+            f"{path} holds another architecture than DoseGAN of width {width} for {organs} organs: {error}"
+        ) from error
     if not all(bool(value.isfinite().all()) for value in numbers.values()):
         raise PredictionError(f"{path} holds weights that are not numbers: install the model again.")
     import torch
@@ -113,7 +118,10 @@ def read_gan_model(folder: Path, device: str = "auto", folds: Sequence[int] | No
     try:
         chosen = [w for w in card["weights"] if folds is None or w["fold"] in folds]
         generators = tuple(
-            read_weights(folder / w["file"], card["width"], card["air_below_hu"], where, w["sha256"]) for w in chosen
+            read_weights(
+                folder / w["file"], card["width"], len(card["organs"]), card["air_below_hu"], where, w["sha256"]
+            )
+            for w in chosen
         )
     except (KeyError, TypeError) as error:
         raise PredictionError(f"{folder / CARD} lacks {error}: install the model again.") from error

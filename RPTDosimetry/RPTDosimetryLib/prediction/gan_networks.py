@@ -5,6 +5,7 @@ Torch is loaded when a network is built, not when this file is imported.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 #: lesions have some 30 times the dose per uptake of kidneys.
 GAIN_BOUND: Final = 5.0
 LEVELS: Final = 4
+#: Numbers that stand for an organ.
+_CODE: Final = 8
 
 
 @cache
@@ -36,19 +39,21 @@ def _generator_class() -> Any:
             return x + self.share * y
 
     class Generator(nn.Module):
-        """D̂ = m·s·(u·e^g + softplus(b)): u uptake, s mean dose per uptake, m tissue, (g, b) from a 3-D U-Net.
+        """D̂ = m·s_o·(u·e^g + softplus(b)): u uptake, s_o mean dose per uptake of organ o, m tissue, (g, b) by a U-Net.
 
-        Input (n, 2, z, y, x): uptake [SUV at 70 kg] and HU, sides divisible by 8; the U-Net sees both in two scales
-        (logarithm and linear; whole range and a window of soft tissue, −80 to 160 HU). Output (n, 1, z, y, x) Gy/GBq,
-        never negative, 0 in air. Untrained it is the plain projection s·u.
+        Input (n, 3, z, y, x): uptake [SUV at 70 kg], HU, organ (0: not outlined), sides divisible by 8; the U-Net sees
+        uptake and CT in two scales (logarithm and linear; whole range and a window of soft tissue, −80 to 160 HU) and a
+        learned code of the organ. Output (n, 1, z, y, x) Gy/GBq, never negative, 0 in air. Untrained it is the plain
+        projection s_o·u, organ by organ, or s_0·u where none is outlined.
         """
 
-        def __init__(self, width: int, air_below_hu: float) -> None:
+        def __init__(self, width: int, organs: int, air_below_hu: float) -> None:
             super().__init__()
             widths = [width * 2**level for level in range(LEVELS)]
             self.air_below_hu = air_below_hu
-            self.register_buffer("gy_per_gbq_per_uptake", torch.ones(()))
-            self.enter = nn.Conv3d(4, width, 3, padding=1)
+            self.register_buffer("gy_per_gbq_per_uptake", torch.ones(organs + 1))
+            self.code = nn.Embedding(organs + 1, _CODE)
+            self.enter = nn.Conv3d(4 + _CODE, width, 3, padding=1)
             self.encode = nn.ModuleList(Residual(w) for w in widths)
             self.down = nn.ModuleList(nn.Conv3d(w, 2 * w, 2, stride=2) for w in widths[:-1])
             self.up = nn.ModuleList(nn.ConvTranspose3d(2 * w, w, 2, stride=2) for w in widths[:-1])
@@ -57,8 +62,9 @@ def _generator_class() -> Any:
             nn.init.zeros_(self.leave.weight)
             self.leave.bias = nn.Parameter(torch.tensor([0.0, -6.0]))
 
-        def features(self, uptake: torch.Tensor, hu: torch.Tensor) -> torch.Tensor:
+        def features(self, uptake: torch.Tensor, hu: torch.Tensor, organ: torch.Tensor) -> torch.Tensor:
             seen = [torch.log1p(uptake), uptake / 20.0, (hu / 500.0).clamp(-2, 3), ((hu - 40.0) / 60.0).clamp(-2, 2)]
+            seen.append(self.code(organ).movedim(-1, 1))
             x = self.enter(torch.cat(seen, dim=1))
             kept = []
             for level in range(LEVELS):
@@ -73,9 +79,11 @@ def _generator_class() -> Any:
 
         def forward(self, inputs: torch.Tensor) -> torch.Tensor:
             uptake, hu = inputs[:, :1].clamp(min=0.0), inputs[:, 1:2]
-            heads = self.features(uptake, hu)
+            organ = inputs[:, 2].round().long()
+            heads = self.features(uptake, hu, organ)
             gain = torch.exp(GAIN_BOUND * torch.tanh(heads[:, :1] / GAIN_BOUND))
-            dose = self.get_buffer("gy_per_gbq_per_uptake") * (uptake * gain + nn.functional.softplus(heads[:, 1:]))
+            dose_per_uptake = self.get_buffer("gy_per_gbq_per_uptake")[organ][:, None]
+            dose = dose_per_uptake * (uptake * gain + nn.functional.softplus(heads[:, 1:]))
             return dose * (hu >= self.air_below_hu)
 
     return Generator
@@ -113,14 +121,16 @@ def _discriminator_class() -> Any:
     return Discriminator
 
 
-def build_generator(width: int, seed: int, gy_per_gbq_per_uptake: float = 1.0, air_below_hu: float = -950.0) -> Any:
-    """An untrained generator with seeded weights; gy_per_gbq_per_uptake: mean dose per uptake of its patients."""
+def build_generator(
+    width: int, seed: int, gy_per_gbq_per_uptake: Sequence[float] = (1.0,), air_below_hu: float = -950.0
+) -> Any:
+    """An untrained generator with seeded weights; gy_per_gbq_per_uptake: without outline, then of each organ."""
     import torch
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        generator = _generator_class()(width, air_below_hu)
-    generator.gy_per_gbq_per_uptake.fill_(gy_per_gbq_per_uptake)
+        generator = _generator_class()(width, len(gy_per_gbq_per_uptake) - 1, air_below_hu)
+    generator.gy_per_gbq_per_uptake.copy_(torch.tensor(gy_per_gbq_per_uptake))
     return generator
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from RPTDosimetryLib.errors import PredictionError
-from RPTDosimetryLib.prediction.gan_patients import GanPatient
+from RPTDosimetryLib.prediction.gan_patients import GanPatient, organ_numbers
 from RPTDosimetryLib.prediction.gan_settings import PATCH, GanSettings
 
 #: A patch's centre lies up to this many voxels off the organ voxel it was drawn for.
@@ -19,7 +19,7 @@ _JITTER: Final = 8
 
 @dataclass(frozen=True)
 class Patches:
-    """inputs (n, 2, 32, 32, 32): uptake, HU; dose (n, 1, 32, 32, 32) [Gy/GBq]; names: patient and corner (z, y, x)."""
+    """inputs (n, 3, 32, 32, 32): uptake, HU, organ; dose (n, 1, 32, 32, 32) [Gy/GBq]; names: patient, corner."""
 
     inputs: Any
     dose: Any
@@ -29,20 +29,28 @@ class Patches:
 class PatchSource:
     """All voxels of the patients on one device, and patches of them by number: the same number, the same patches."""
 
-    def __init__(self, patients: Sequence[GanPatient], settings: GanSettings, device: Any) -> None:
-        """Raises PredictionError for no patient or not enough memory on the device."""
+    def __init__(
+        self, patients: Sequence[GanPatient], organs: Sequence[str], settings: GanSettings, device: Any
+    ) -> None:
+        """organs: in the order of their numbers. Raises PredictionError: no patient, or not enough memory."""
         import torch
 
         if not patients:
             raise PredictionError("No patient to take patches from.")
         self._names = [patient.name for patient in patients]
+        self._organs: list[list[NDArray[np.int64]]] = []
+        self._organ_count = len(organs)
         self._shapes = np.array([np.maximum(patient.hu.shape, PATCH) for patient in patients])
         shape = tuple(int(n) for n in self._shapes.max(axis=0))
-        voxels = np.zeros((len(patients), *shape, 3), dtype=np.float32)
+        voxels = np.zeros((len(patients), *shape, 4), dtype=np.float32)
         voxels[..., 1] = -1000.0
         for index, patient in enumerate(patients):
             z, y, x = patient.hu.shape
-            voxels[index, :z, :y, :x] = np.stack([patient.uptake, patient.hu, patient.dose_gy_per_gbq], axis=-1)
+            masks = patient.organs()
+            numbers = organ_numbers(masks, organs, patient.hu.shape)
+            layers = [patient.uptake, patient.hu, numbers, patient.dose_gy_per_gbq]
+            voxels[index, :z, :y, :x] = np.stack(layers, axis=-1)
+            self._organs.append([np.flatnonzero(mask) for mask in masks.values()])
         try:
             self._voxels = torch.from_numpy(voxels).to(device)
         except torch.OutOfMemoryError as error:
@@ -51,14 +59,10 @@ class PatchSource:
             ) from error
         self._settings, self._device = settings, device
         self._anywhere = [np.flatnonzero(patient.body) for patient in patients]
-        self._organs = [
-            [np.flatnonzero(patient.labels == label) for label in np.unique(patient.labels) if label > 0]
-            for patient in patients
-        ]
         self._own_shapes = [patient.hu.shape for patient in patients]
 
     def patches(self, seed: Sequence[int], count: int, varied: bool = True) -> Patches:
-        """``count`` patches; varied: mirrored and turned at random as the settings allow."""
+        """``count`` patches; varied: mirrored, turned, outlines hidden at random, as the settings allow."""
         import torch
 
         rng = np.random.default_rng(list(seed))
@@ -68,7 +72,17 @@ class PatchSource:
         where = [torch.from_numpy(a).to(self._device, non_blocking=True) for a in (_tall(chosen), z, y, x)]
         cut = self._voxels[where[0], where[1], where[2], where[3]].permute(0, 4, 1, 2, 3)
         names = tuple(f"{self._names[i]}, patch at (z, y, x) = {tuple(c.tolist())}" for i, c in zip(chosen, corners))  # noqa: B905
-        return Patches(cut[:, :2], cut[:, 2:], names)
+        if varied and self._settings.organ_drop > 0:
+            kept = torch.from_numpy(self._outlines_kept(rng, count)).to(self._device)
+            shown = torch.gather(kept, 1, cut[:, 2].long().flatten(1)).reshape(cut[:, 2].shape)
+            cut = torch.cat([cut[:, :2], (cut[:, 2] * shown)[:, None], cut[:, 3:]], dim=1)
+        return Patches(cut[:, :3], cut[:, 3:], names)
+
+    def _outlines_kept(self, rng: np.random.Generator, count: int) -> NDArray[np.float32]:
+        """(patches, organs + 1): 1 where an organ's outline is shown."""
+        drop = self._settings.organ_drop
+        kept = rng.random((count, self._organ_count + 1)) >= drop
+        return (kept & (rng.random((count, 1)) >= drop)).astype(np.float32)
 
     def _corner(self, rng: np.random.Generator, index: int) -> NDArray[np.int64]:
         organs = self._organs[index]

@@ -22,6 +22,10 @@ REFERENCE_WEIGHT_KG: Final = 70.0
 AIR_BELOW_HU: Final = float(media_scheme("msv8").tissue[0].hu_range[0])  # type: ignore[index]
 
 
+#: Organs that are one to the network.
+TOGETHER: Final = {"kidney_left": "kidneys", "kidney_right": "kidneys"}
+
+
 @dataclass(frozen=True)
 class GanPatient:
     """One patient on one grid, arrays (z, y, x): uptake [SUV at 70 kg], HU, dose [Gy/GBq], organ labels.
@@ -49,6 +53,16 @@ class GanPatient:
                 raise PredictionError(f"Patient {self.name}: {what} holds values that are not numbers. Make it anew.")
         if self.dose_gy_per_gbq.min() < 0 or not (self.dose_gy_per_gbq.any() and self.uptake.any()):
             raise PredictionError(f"Patient {self.name}: the dose is negative somewhere, or PET or dose is empty.")
+
+    def organs(self) -> dict[str, NDArray[np.bool_]]:
+        """Masks of the labelled organs in tissue, both kidneys as one."""
+        found: dict[str, NDArray[np.bool_]] = {}
+        for label in np.unique(self.labels[self.labels > 0]):
+            own = self.label_names.get(int(label), f"label {label}")
+            name, mask = TOGETHER.get(own, own), (self.labels == label) & self.body
+            if mask.any():
+                found[name] = found[name] | mask if name in found else mask
+        return found
 
     @property
     def body(self) -> NDArray[np.bool_]:
@@ -110,6 +124,23 @@ def read_gan_patients(root: Path, split: str | None = "train") -> list[GanPatien
                 f"{patients[0].spacing_mm} mm: bring all to one voxel size."
             )
     return patients
+
+
+def known_organs(patients: Sequence[GanPatient]) -> tuple[str, ...]:
+    """Names of all labelled organs, in the order in which a network numbers them from 1."""
+    return tuple(sorted({name for patient in patients for name in patient.organs()}))
+
+
+def organ_numbers(
+    masks: Mapping[str, NDArray[np.bool_]], organs: Sequence[str], shape: tuple[int, ...]
+) -> NDArray[np.float32]:
+    """(z, y, x): each voxel's number in ``organs``, from 1; 0 where there is no outline or one of another name."""
+    numbers = np.zeros(shape, dtype=np.float32)
+    for name, mask in masks.items():
+        known = TOGETHER.get(name, name)
+        if known in organs:
+            numbers[mask] = list(organs).index(known) + 1
+    return numbers
 
 
 def patient_folds(patients: Sequence[GanPatient], folds: int, seed: int) -> list[list[int]]:

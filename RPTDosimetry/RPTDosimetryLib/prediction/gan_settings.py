@@ -17,13 +17,15 @@ Device = Literal["auto", "cpu", "cuda"]
 @dataclass(frozen=True)
 class GanSettings:
     """How the DoseGAN is built and trained. As published: 32³ patches, PET and CT in, U-Net generator, adversarial plus
-    voxel loss, folds by patient. The numbers are this project's.
+    voxel loss, folds by patient. The numbers and the organs' outlines as a further input are this project's.
 
     width: features of the generator's first level, doubled at each of three more. discriminator_width: likewise.
     folds: how many parts the patients are divided into; train_folds: which of them are held out in turn (empty: all).
     steps: updates of the generator a fold; budget_s: wall-clock seconds a fold, if sooner (None: no limit). batch:
     patches an update. organ_share: share of patches centred in labelled organs, each organ as often; the rest anywhere
-    in the body. learning_rate of the generator, with a short rise and a cosine descent; discriminator_rate likewise.
+    in the body. organ_drop: share of organs whose outline is hidden in a patch, and share of patches without any, so
+    that the network also works from PET and CT alone (1: never an outline). learning_rate of the generator, with a
+    short rise and a cosine descent; discriminator_rate likewise.
     log_weight: weight of the difference of logarithms beside that of doses (it holds organs of low dose).
     adversarial_weight: of the discriminator's verdict. warm_up: share of the training with the voxel loss alone.
     ema: decay of the averaged weights that are kept. mirror, turn: patches are mirrored along each axis, turned by 90°
@@ -38,6 +40,7 @@ class GanSettings:
     budget_s: float | None = None
     batch: int = 16
     organ_share: float = 0.6
+    organ_drop: float = 0.15
     learning_rate: float = 1e-3
     discriminator_rate: float = 2e-4
     log_weight: float = 0.5
@@ -53,7 +56,7 @@ class GanSettings:
     def __post_init__(self) -> None:
         ranges = {
             "width": (2, 64), "discriminator_width": (2, 128), "folds": (2, 50), "steps": (1, 10_000_000),
-            "batch": (1, 1024), "organ_share": (0.0, 1.0), "learning_rate": (1e-7, 1.0),
+            "batch": (1, 1024), "organ_share": (0.0, 1.0), "organ_drop": (0.0, 1.0), "learning_rate": (1e-7, 1.0),
             "discriminator_rate": (1e-7, 1.0), "log_weight": (0.0, 100.0), "adversarial_weight": (0.0, 100.0),
             "warm_up": (0.0, 1.0), "ema": (0.0, 0.99999), "checkpoint_every": (1, 10_000_000), "seed": (0, 2**31 - 1),
         }  # fmt: skip

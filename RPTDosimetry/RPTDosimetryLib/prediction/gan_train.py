@@ -31,7 +31,14 @@ from RPTDosimetryLib.prediction.gan_model import (
     write_weights,
 )
 from RPTDosimetryLib.prediction.gan_patches import PatchSource
-from RPTDosimetryLib.prediction.gan_patients import AIR_BELOW_HU, GanPatient, patient_folds, read_gan_patients
+from RPTDosimetryLib.prediction.gan_patients import (
+    AIR_BELOW_HU,
+    GanPatient,
+    known_organs,
+    organ_numbers,
+    patient_folds,
+    read_gan_patients,
+)
 from RPTDosimetryLib.prediction.gan_settings import GanSettings, read_gan_config
 from RPTDosimetryLib.records import Cancelled, Progress, never, part_of, silent
 
@@ -71,66 +78,78 @@ def train_gan(
     patients = read_gan_patients(folder)
     folds = patient_folds(patients, settings.folds, settings.seed)
     _quicken(device)
-    weights, organs, curves = [], [], {}
+    organs = known_organs(patients)
+    weights, rows, bare_rows, curves = [], [], [], {}
     for position, fold in enumerate(settings.chosen_folds):
         share = part_of(progress, position / len(settings.chosen_folds), (position + 1) / len(settings.chosen_folds))
         held_out = [patients[i] for i in folds[fold - 1]]
-        training = _train_fold(settings, fold, patients, held_out, device, out, share, cancelled)
+        training = _train_fold(settings, fold, (patients, held_out, organs), device, out, share, cancelled)
         path = out / f"fold-{fold}.safetensors"
         described = {"fold": fold, **write_weights(training.average, path)}
         weights.append({**described, "steps": training.step, "seconds": round(training.elapsed_s, 1),
                         "held_out": [patient.name for patient in held_out]})  # fmt: skip
         curves[str(fold)] = training.curve
-        written = read_weights(path, settings.width, AIR_BELOW_HU, device, described["sha256"])
-        organs += judge_fold(GanModel(name, (written,), {}, device), held_out, fold)
-    write_card(_card(name, settings, patients, weights, organs, curves, device), out)
+        written = read_weights(path, settings.width, len(organs), AIR_BELOW_HU, device, described["sha256"])
+        one = GanModel(name, (written,), {"organs": organs}, device)
+        rows += judge_fold(one, held_out, fold)
+        bare_rows += judge_fold(one, held_out, fold, outlined=False)
+    write_card(_card(name, settings, patients, weights, (rows, bare_rows), curves, device), out)
     return read_gan_model(out, str(device.type))
 
 
 def _train_fold(
-    settings: GanSettings, fold: int, patients: Sequence[GanPatient], held_out: Sequence[GanPatient], device: Any,
+    settings: GanSettings, fold: int,
+    cases: tuple[Sequence[GanPatient], Sequence[GanPatient], tuple[str, ...]], device: Any,
     out: Path, progress: Progress, cancelled: Cancelled,
 ) -> FoldTraining:  # fmt: skip
+    patients, held_out, organs = cases
     names = {patient.name for patient in held_out}
     known = [patient for patient in patients if patient.name not in names]
-    training = FoldTraining(settings, fold, dose_scales(known), device)
+    training = FoldTraining(settings, fold, dose_scales(known, organs), device)
     checkpoint = out / f"fold-{fold}.checkpoint.pt"
     if checkpoint.exists():
         training.go_on_from(checkpoint)
     if training.progress < 1.0:
-        source = PatchSource(known, settings, device)
-        watched = PatchSource(held_out[:_WATCHED_PATIENTS], settings, device).patches(
+        source = PatchSource(known, organs, settings, device)
+        watched = PatchSource(held_out[:_WATCHED_PATIENTS], organs, settings, device).patches(
             (settings.seed, fold), min(_WATCHED, 4 * settings.batch), varied=False
         )
         training.run(source, watched, checkpoint, cancelled, progress)
     return training
 
 
-def dose_scales(patients: Sequence[GanPatient]) -> tuple[float, float]:
-    """Mean dose per uptake of tissue, ΣD/Σu [Gy/GBq per SUV at 70 kg], and the dose [Gy/GBq] that losses count as 1:
-    the mean of the labelled organs' mean doses, each organ of each patient as much, or of tissue without labels.
+def dose_scales(patients: Sequence[GanPatient], organs: Sequence[str]) -> tuple[tuple[float, ...], float]:
+    """Doses per uptake, ΣD/Σu [Gy/GBq per SUV at 70 kg], of all tissue and of each organ; and the dose [Gy/GBq] that
+    losses count as 1: the mean of the organs' mean doses, each organ of each patient as much, or of tissue without any.
     """
-    dose = sum(float(p.dose_gy_per_gbq[p.body].sum()) for p in patients)
-    uptake = sum(float(p.uptake[p.body].sum()) for p in patients)
+    sums = {name: np.zeros(2) for name in ("", *organs)}
     means = []
     for p in patients:
-        masks = [(p.labels == label) & p.body for label in np.unique(p.labels) if label > 0] or [p.body]
-        means += [float(p.dose_gy_per_gbq[mask].mean()) for mask in masks if mask.any()]
+        masks = p.organs()
+        for name, mask in {"": p.body, **masks}.items():
+            if name in sums:
+                sums[name] += [p.dose_gy_per_gbq[mask].sum(dtype=float), p.uptake[mask].sum(dtype=float)]
+        means += [float(p.dose_gy_per_gbq[mask].mean()) for mask in masks.values() or [p.body]]
+    dose, uptake = sums[""]
     if not dose > 0 or not uptake > 0 or not sum(means) > 0:
         raise PredictionError("The patients have no dose in tissue to learn from.")
-    return dose / uptake, float(np.mean(means))
+    own = [float(d / u) if d > 0 and u > 0 else float(dose / uptake) for d, u in (sums[name] for name in organs)]
+    return (float(dose / uptake), *own), float(np.mean(means))
 
 
-def judge_fold(model: GanModel, held_out: Sequence[GanPatient], fold: int) -> list[HeldOutOrgan]:
-    """True and predicted mean dose of the body and every labelled organ of patients that a fold has not seen."""
+def judge_fold(model: GanModel, held_out: Sequence[GanPatient], fold: int, outlined: bool = True) -> list[HeldOutOrgan]:
+    """True and predicted mean dose of the body and every labelled organ of patients that a fold has not seen.
+
+    outlined: the organs' outlines are given to the network, or PET and CT alone.
+    """
     rows = []
     for patient in held_out:
-        predicted = predict_members(model, patient.uptake, patient.hu).mean(axis=0)
+        masks = patient.organs()
+        numbers = organ_numbers(masks if outlined else {}, model.card["organs"], patient.hu.shape)
+        predicted = predict_members(model, patient.uptake, patient.hu, numbers).mean(axis=0)
         apart = (predicted - patient.dose_gy_per_gbq).astype(np.float64)
         highest = float(patient.dose_gy_per_gbq.max())
-        regions = {"body": patient.body}
-        for label in np.unique(patient.labels[patient.labels > 0]):
-            regions[patient.label_names.get(int(label), f"label {label}")] = (patient.labels == label) & patient.body
+        regions = {"body": patient.body, **masks}
         for organ, mask in regions.items():
             if mask.any():
                 true, got = (float(dose[mask].mean()) for dose in (patient.dose_gy_per_gbq, predicted))
@@ -162,7 +181,7 @@ def organ_figures(rows: Sequence[HeldOutOrgan]) -> dict[str, dict[str, float]]:
 
 def _card(
     name: str, settings: GanSettings, patients: Sequence[GanPatient], weights: list[dict[str, Any]],
-    organs: Sequence[HeldOutOrgan], curves: dict[str, Any], device: Any,
+    rows: tuple[Sequence[HeldOutOrgan], Sequence[HeldOutOrgan]], curves: dict[str, Any], device: Any,
 ) -> dict[str, Any]:  # fmt: skip
     import torch
 
@@ -178,7 +197,9 @@ def _card(
         "air_below_hu": AIR_BELOW_HU,
         "spacing_mm": list(patients[0].spacing_mm),
         "known_ranges": known_ranges(patients),
-        "held_out": {"organs": organ_figures(organs), "rows": [dataclasses.asdict(row) for row in organs]},
+        "organs": list(known_organs(patients)),
+        "held_out": {"organs": organ_figures(rows[0]), "rows": [dataclasses.asdict(row) for row in rows[0]]},
+        "held_out_without_outlines": organ_figures(rows[1]),
         "patients": [{"name": p.name, "person": p.person, "kind": p.kind, "sha256": p.sha256} for p in patients],
         "weights": weights,
         "settings": dataclasses.asdict(settings),

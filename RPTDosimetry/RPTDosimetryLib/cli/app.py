@@ -11,6 +11,7 @@ import typer
 from RPTDosimetryLib import __version__
 from RPTDosimetryLib.cli import (
     calibrate,
+    dataset,
     dose_rate,
     evaluate,
     exchange,
@@ -157,6 +158,7 @@ steps.add_to(app)
 lesion.add_to(app)
 calibrate.add_to(app)
 dose_rate.add_to(app)
+dataset.add_to(app)
 exchange.add_to(app)
 evaluate.add_to(app)
 segment.add_to(app)

@@ -91,6 +91,12 @@ def msv_with_photons(task: DoseTask) -> tuple[EngineResult, NDArray[np.float32] 
     return EngineResult(dose_gy, method, computed, parameters), photon_gy
 
 
+def dose_and_photon_part(task: DoseTask) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The scaled MSV dose [Gy] as the engine gives it, and Ã ⊗ S_photon,m alone, both from one set of convolutions."""
+    media, _ = _kernels(task)
+    return _scaled_dose(task, media)
+
+
 def kernel_for(
     task: DoseTask, filling: Material, density_g_per_cm3: float, part: tuple[float, float] = (0.0, 0.3)
 ) -> VoxelSKernel:
@@ -161,7 +167,7 @@ def _known_alike(filling: Material) -> Material:
 
 
 def _scaled_dose(task: DoseTask, media: list[MediumKernel]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """(dose, its photon part) [Gy]."""
+    """The dose, and its photon part alone [Gy]."""
     tia, density = task.tia.image.voxels, task.patient.density.voxels
     near = source_spectrum(tia, _largest([m.kernel.electron for m in media]))
     far = source_spectrum(tia, _largest([m.kernel.photon for m in media]))
@@ -173,7 +179,7 @@ def _scaled_dose(task: DoseTask, media: list[MediumKernel]) -> tuple[NDArray[np.
         photon = convolve(far, m.kernel.photon, m.box)
         scale = np.float32(m.kernel.density_g_per_cm3) / density[m.box][here]
         dose_gy[m.box][here] = np.maximum(electron[here] * scale + photon[here], 0.0)
-        photon_gy[m.box][here] = photon[here]
+        photon_gy[m.box][here] = np.maximum(photon[here], 0.0)
     return dose_gy, photon_gy
 
 

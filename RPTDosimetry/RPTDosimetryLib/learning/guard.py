@@ -53,6 +53,8 @@ HISTOGRAM_EDGES: Final = (
     2.2,
     30.0,
 )
+#: A feature that hardly varies in training counts as varying by this share of itself.
+NARROWEST: Final = 0.05
 #: Thinner than that is lung; the ends of fat; bone.
 LUNG, FAT, BONE = 0.6, (0.9, 0.98), 1.2
 
@@ -109,7 +111,7 @@ def guard_table(rows: Sequence[Mapping[str, float]]) -> dict[str, Any]:
 def guarded(features: Mapping[str, float], table: Mapping[str, Any]) -> GuardAnswer:
     """The verdict on features_of a patient against the table of a model card."""
     full = {**features, "density_histogram_distance": _distance(features, table["mean_histogram"])}
-    verdicts: dict[str, Verdict] = {name: _verdict(full[name], table["ranges"][name], name) for name in FEATURES}
+    verdicts: dict[str, Verdict] = {name: _verdict(full[name], table["ranges"][name]) for name in FEATURES}
     reasons = []
     for name, verdict in verdicts.items():
         if verdict != "inside":
@@ -121,10 +123,9 @@ def guarded(features: Mapping[str, float], table: Mapping[str, Any]) -> GuardAns
     return GuardAnswer(worst, tuple(reasons), fit, {name: full[name] for name in FEATURES})
 
 
-def _verdict(value: float, table: Sequence[float], name: str) -> Verdict:
+def _verdict(value: float, table: Sequence[float]) -> Verdict:
     lowest, low, high, highest = table
-    least = 0.05 * lowest if name == "voxel_mm" else 1e-3
-    width = max(highest - lowest, least)
+    width = max(highest - lowest, NARROWEST * abs(highest), 1e-3)
     if low - 0.1 * width <= value <= high + 0.1 * width:
         return "inside"
     return "edge" if lowest - 0.25 * width <= value <= highest + 0.25 * width else "outside"

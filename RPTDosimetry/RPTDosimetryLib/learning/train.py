@@ -118,7 +118,8 @@ def _is_done(out: Path, fold: int, settings: TrainSettings) -> bool:
 def _train_at_once(settings: TrainSettings, out: Path, folds: Sequence[int]) -> None:
     """Members in processes of their own, at most ``parallel`` at a time."""
     context = multiprocessing.get_context("spawn")
-    waiting, running, failed = list(folds), {}, []
+    waiting, failed = list(folds), []
+    running: dict[int, Any] = {}
     while waiting or running:
         while waiting and len(running) < settings.fit.parallel:
             fold = waiting.pop(0)

@@ -182,7 +182,11 @@ class MemberTraining:
         return self.step % self.settings.fit.validate_every == 0
 
     def _judge(self, clock: _Clock, progress: Progress) -> None:
+        import torch
+
+        torch.backends.cudnn.benchmark = False  # each patient has a shape of its own: trying algorithms would not pay
         figures = judged(self.kind, self.mean_module, self.left_out, self.settings.fit.validate_most)
+        torch.backends.cudnn.benchmark = True
         self.history[-1].update(figures)
         if self.best is None or figures["score"] < self.best["figures"]["score"]:
             weights = {name: value.detach().cpu().clone() for name, value in self.mean_module.state_dict().items()}

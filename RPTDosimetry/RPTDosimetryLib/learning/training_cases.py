@@ -86,17 +86,31 @@ def patient_folders(folder: Path, splits: Sequence[str], most: int = 0) -> list[
     """Folders of patients of the splits, by name. Raises LearningError where there is none."""
     found = sorted(path.parent for path in folder.glob("*/patient.json"))
     if not found:
-        raise LearningError(
-            f"{folder} holds no patients: one folder each with patient.json and arrays.npz is expected."
-        )
+        raise LearningError(f"{folder} holds no patients: folders with patient.json and arrays.npz.")
+    planned = _planned_splits(folder)
     wanted = []
     for path in found:
         record = json.loads((path / "patient.json").read_text(encoding="utf-8"))
-        if record.get("split") in splits:
+        if record.get("split", planned.get(path.name)) in splits:
             wanted.append(path)
     if not wanted:
-        raise LearningError(f"{folder} holds {len(found)} patients, but none of the split {', '.join(splits)}.")
+        raise LearningError(
+            f"{folder} holds {len(found)} patients, but none of the split {', '.join(splits)}. A patient's split stands "
+            'in its patient.json ("split"), or in cohort.json of the data set.'
+        )
     return wanted[:most] if most else wanted
+
+
+def _planned_splits(folder: Path) -> dict[str, str]:
+    """The splits of a data set that was built from a plan, by name of the patient."""
+    path = folder / "cohort.json"
+    if not path.is_file():
+        return {}
+    try:
+        members = json.loads(path.read_text(encoding="utf-8"))["patients"]
+        return {member["name"]: member["split"] for member in members}
+    except (ValueError, KeyError, TypeError) as error:
+        raise LearningError(f"{path} is not the list of a data set's patients ({error}).") from error
 
 
 def same_person(name: str) -> str:

@@ -37,7 +37,7 @@ class PatientsChoice(Strict):
     """
 
     folder: Path = Path("cohort")
-    splits: tuple[str, ...] = ("train",)
+    splits: tuple[str, ...] = ("train", "validation")
     folds: int = 5
     only_folds: tuple[int, ...] = ()
     most: int = 0

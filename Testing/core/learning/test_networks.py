@@ -1,5 +1,7 @@
 """Networks: as large as published, MSV before they have learned, and the physics that holds by construction."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -69,13 +71,14 @@ def test_each_network_gives_a_dose_of_its_inputs_shape_without_negative_values_o
 
 def u_net_parameters(first, levels=5, inputs=2):
     """Two 3³ convolutions a level with bias and batch norm, 2³ transposed convolutions up, 1³ output; by hand."""
+
     def double(a, b):
         return 27 * a * b + b + 2 * b + 27 * b * b + b + 2 * b
 
     widths = [first * 2**level for level in range(levels)]
-    down = double(inputs, widths[0]) + sum(double(a, b) for a, b in zip(widths, widths[1:], strict=False))
+    down = double(inputs, widths[0]) + sum(double(a, b) for a, b in pairwise(widths))
     up = 0
-    for fine, coarse in zip(widths[:-1], widths[1:], strict=True):
+    for fine, coarse in pairwise(widths):
         halved = fine if fine == widths[0] else coarse // 2
         out = fine
         up += 8 * coarse * halved + halved + double(fine + halved, out)
@@ -87,7 +90,7 @@ def test_the_3d_u_net_of_kim_has_the_published_layers():
 
 
 def test_unetr_of_mansouri_has_the_vit_b_encoder():
-    """12 layers of 768 with an MLP of 3072: 85.05 million in the encoder alone (Dosovitskiy et al. 2021: 86 million)."""
+    """12 layers of 768 with an MLP of 3072: 85 million in the encoder (Dosovitskiy et al. 2021: 86)."""
     kind = with_monai("unetr2d")
     with torch.device("meta"):
         module = kind.module({})

@@ -3,6 +3,7 @@
 import csv
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ torch = pytest.importorskip("torch", reason='networks need torch: pip install "s
 from RPTDosimetryLib.errors import CancelledError, ConfigurationError, LearningError  # noqa: E402
 from RPTDosimetryLib.learning.train import divided, train  # noqa: E402
 from RPTDosimetryLib.learning.training import MemberTraining  # noqa: E402
-from RPTDosimetryLib.learning.training_cases import fold_of, training_case  # noqa: E402
+from RPTDosimetryLib.learning.training_cases import fold_of, patient_folders, training_case  # noqa: E402
 from RPTDosimetryLib.learning.training_settings import (  # noqa: E402
     FitChoice,
     NetworkChoice,
@@ -50,6 +51,14 @@ def test_the_documented_file_holds_every_choice_at_its_default():
     import tomllib
 
     assert train_settings_from(tomllib.loads(default_train_toml()), "train.toml") == TrainSettings()
+
+
+@pytest.mark.parametrize("name", ["default", "mansouri", "kim"])
+def test_each_recipe_is_valid(name):
+    from importlib import resources
+
+    path = resources.files("RPTDosimetryLib") / "learning" / "recipes" / f"{name}.toml"
+    assert read_train_settings(Path(str(path))).card.name == name
 
 
 @pytest.mark.parametrize(
@@ -168,3 +177,13 @@ def test_the_whole_command_writes_a_model_that_can_be_read(tmp_path, cohort):
 def test_no_patients_of_the_split_is_said(tmp_path, cohort):
     with pytest.raises(LearningError, match="none of the split test"):
         train(replace(settings_of(cohort), patients=PatientsChoice(folder=cohort, splits=("test",))), tmp_path / "out")
+
+
+def test_splits_of_a_planned_data_set_are_those_of_its_plan(tmp_path, cohort):
+    rows = [{"name": f"made_up_{n}", "split": "test" if n == 2 else "train"} for n in (1, 2, 3)]
+    (cohort / "cohort.json").write_text(json.dumps({"patients": rows}), encoding="utf-8")
+    for path in cohort.glob("*/patient.json"):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        del record["split"]
+        path.write_text(json.dumps(record), encoding="utf-8")
+    assert [path.name for path in patient_folders(cohort, ("train",))] == ["made_up_1", "made_up_3"]

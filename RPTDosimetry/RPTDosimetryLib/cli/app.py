@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from RPTDosimetryLib import __version__
-from RPTDosimetryLib.cli import calibrate, dose_rate, evaluate, exchange, lesion, register, segment, steps
+from RPTDosimetryLib.cli import calibrate, dose_rate, evaluate, exchange, lesion, predict, register, segment, steps
 from RPTDosimetryLib.cli import monte_carlo_options as mc
 from RPTDosimetryLib.cli.terminal import Json, one_clear_error, print_json, print_warnings, shown_progress
 from RPTDosimetryLib.dose.engine import engine_names
@@ -146,3 +146,4 @@ exchange.add_to(app)
 evaluate.add_to(app)
 segment.add_to(app)
 register.add_to(app)
+predict.add_to(app)

@@ -67,8 +67,8 @@ class OrganKinetics:
 #: SUV: means of about 0.6 of the SUVmax 66 ± 25 (kidneys), 8.2 ± 2.5 (liver), 10.9 ± 3.9 (spleen), 17.6 ± 8.9
 #: (duodenum; the bowel as a whole less) of 55 patients (Clin Nucl Med 2017;42, "Practical interpretation hurdles in
 #: 68Ga-PSMA PET/CT"). Gy/GBq: kidneys 4.04 Gy per cycle of 7.4 GBq, pooled over 17 studies (Ells et al. 2024, J Nucl
-#: Med 65:1264, whose abstract prints it as Gy/GBq, ten times any single study); liver 0.10, spleen 0.06, bone lesions 5.3,
-#: others 3.9 (Violet et al. 2019, J Nucl Med 60:517); marrow 0.030 (doi 10.4274/mirt.08760). Effective half-lives:
+#: Med 65:1264, whose abstract prints it as Gy/GBq, ten times any single study); liver 0.10, spleen 0.06, bone lesions
+#: 5.3, others 3.9 (Violet et al. 2019, J Nucl Med 60:517); marrow 0.030 (doi 10.4274/mirt.08760). Effective half-lives:
 #: kidneys 35.5, liver 22.9, spleen 16.8, marrow 32.0, lungs 15.1 h, 20 patients (AAPM 2026, "Normal-organ effective
 #: half-lives for 177Lu-PSMA"). Every other number, k2 and k3 (spans of dynamic PSMA PET, EJNMMI Res 2023, doi
 #: 10.1186/s13550-023-01066-2) and all ratio spreads are choices of ordinary size.

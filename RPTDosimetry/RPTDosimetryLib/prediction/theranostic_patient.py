@@ -37,9 +37,9 @@ class KineticVariety:
     """How the kinetics vary inside an organ, and how far the agent follows the tracer.
 
     voxel: relative 1 σ of K1 and k3 of a voxel, grain_mm the grain of that field; rates: of k2 and k4. gradient:
-    relative change of K1 from one end of an organ to the other. sub_tissue: K1 of the second sub-tissue is lower by that
-    share. agent_sub_tissue: the agent's K1 of the second sub-tissue is higher (or lower, by the patient) by that
-    much again: 0 keeps both agents proportional. agent_voxel: relative 1 σ of the agent's K1 that the tracer does not share.
+    relative change of K1 from one end of an organ to the other. sub_tissue: K1 of the second sub-tissue is lower by
+    that share. agent_sub_tissue: the agent's K1 of the second sub-tissue is higher (or lower, by the patient) by that
+    much again, 0 keeps both agents proportional. agent_voxel: relative 1 σ of the agent's K1 that the tracer lacks.
     """
 
     voxel: float = 0.15

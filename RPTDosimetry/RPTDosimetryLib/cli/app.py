@@ -9,7 +9,18 @@ from typing import Annotated
 import typer
 
 from RPTDosimetryLib import __version__
-from RPTDosimetryLib.cli import calibrate, dose_rate, evaluate, exchange, lesion, predict, register, segment, steps
+from RPTDosimetryLib.cli import (
+    calibrate,
+    dataset,
+    dose_rate,
+    evaluate,
+    exchange,
+    lesion,
+    predict,
+    register,
+    segment,
+    steps,
+)
 from RPTDosimetryLib.cli import monte_carlo_options as mc
 from RPTDosimetryLib.cli.terminal import Json, one_clear_error, print_json, print_warnings, shown_progress
 from RPTDosimetryLib.dose.engine import engine_names
@@ -142,6 +153,7 @@ steps.add_to(app)
 lesion.add_to(app)
 calibrate.add_to(app)
 dose_rate.add_to(app)
+dataset.add_to(app)
 exchange.add_to(app)
 evaluate.add_to(app)
 segment.add_to(app)

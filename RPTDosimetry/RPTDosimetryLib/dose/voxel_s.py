@@ -70,7 +70,7 @@ def multiple_voxel_s(task: DoseTask) -> EngineResult:
     """
     media, computed = _kernels(task)
     unscaled = task.settings.msv_unscaled
-    dose_gy = _unscaled_dose(task, media) if unscaled else _scaled_dose(task, media)
+    dose_gy = _unscaled_dose(task, media) if unscaled else _scaled_dose(task, media)[0]
     named = ", ".join(f"{m.kernel.material} {m.kernel.density_g_per_cm3:g}" for m in media)
     rule = "kernels as they are (unscaled)" if unscaled else "electron part times ρ_ref/ρ_voxel, photon part as it is"
     largest = max((m.kernel for m in media), key=lambda kernel: kernel.electron.size)
@@ -80,6 +80,12 @@ def multiple_voxel_s(task: DoseTask) -> EngineResult:
     )
     parameters = {"kernels": [{**_stated(m.kernel), "voxels": m.voxels} for m in media], "unscaled": unscaled}
     return EngineResult(dose_gy, method, computed, parameters)
+
+
+def dose_and_photon_part(task: DoseTask) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The scaled MSV dose [Gy] as the engine gives it, and Ã ⊗ S_photon,m alone, both from one set of convolutions."""
+    media, _ = _kernels(task)
+    return _scaled_dose(task, media)
 
 
 def kernel_for(
@@ -151,11 +157,12 @@ def _known_alike(filling: Material) -> Material:
     return filling
 
 
-def _scaled_dose(task: DoseTask, media: list[MediumKernel]) -> NDArray[np.float32]:
+def _scaled_dose(task: DoseTask, media: list[MediumKernel]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The dose, and its photon part alone."""
     tia, density = task.tia.image.voxels, task.patient.density.voxels
     near = source_spectrum(tia, _largest([m.kernel.electron for m in media]))
     far = source_spectrum(tia, _largest([m.kernel.photon for m in media]))
-    dose_gy = np.zeros(tia.shape, dtype=np.float32)
+    dose_gy, photon_gy = np.zeros((2, *tia.shape), dtype=np.float32)
     for done, m in enumerate(media):
         task.step(0.3 + 0.7 * done / len(media), f"Convolving with {m.kernel.material}")
         here = task.patient.medium[m.box] == m.index
@@ -163,7 +170,8 @@ def _scaled_dose(task: DoseTask, media: list[MediumKernel]) -> NDArray[np.float3
         photon = convolve(far, m.kernel.photon, m.box)
         scale = np.float32(m.kernel.density_g_per_cm3) / density[m.box][here]
         dose_gy[m.box][here] = np.maximum(electron[here] * scale + photon[here], 0.0)
-    return dose_gy
+        photon_gy[m.box][here] = np.maximum(photon[here], 0.0)
+    return dose_gy, photon_gy
 
 
 def _unscaled_dose(task: DoseTask, media: list[MediumKernel]) -> NDArray[np.float32]:

@@ -19,7 +19,6 @@ from RPTDosimetryLib.errors import PredictionError
 from RPTDosimetryLib.files import whole_file
 from RPTDosimetryLib.prediction.organ_features import FEATURES, organ_features
 from RPTDosimetryLib.prediction.pet_case import OrganDose, PetCase, case_of
-from RPTDosimetryLib.prediction.psma_kinetics import AGENT, TRACER
 from RPTDosimetryLib.prediction.theranostic_dataset import StoredPatient
 
 SCHEMA: Final = "rptdosimetry-organ-regressor-1"

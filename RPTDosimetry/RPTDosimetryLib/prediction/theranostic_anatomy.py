@@ -30,6 +30,7 @@ CURVE_OF: Final[dict[str, str]] = {"kidney_left": "kidney", "kidney_right": "kid
 #: Share of the body's mass in the painted 446 mm of the trunk, without arms: a choice with which the torsos weigh 65 to
 #: 75 kg, like the patients whose doses per activity are published.
 TRUNK_SHARE: Final = 0.36
+PAINTED_MM: Final = 446.0
 _TISSUES: Final[dict[str, tuple[Tissue, ...]]] = {
     "liver": (Tissue.LIVER,),
     "spleen": (Tissue.SPLEEN,),
@@ -45,7 +46,7 @@ _TISSUES: Final[dict[str, tuple[Tissue, ...]]] = {
 }
 #: Organs whose second sub-tissue is known from anatomy; elsewhere it is the denser half of a smooth random field.
 _SECOND: Final = (Tissue.KIDNEY_LEFT_MEDULLA, Tissue.KIDNEY_RIGHT_MEDULLA, Tissue.BLOOD)
-_SUB_TISSUE_GRAIN_MM: Final = 18.0
+SUB_TISSUE_GRAIN_MM: Final = 18.0
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def torso_anatomy(seed: int) -> TheranosticAnatomy:
     second = np.where(
         np.isin(labels, [LABELS["kidney_left"], LABELS["kidney_right"], LABELS["heart"]]),
         np.isin(painted, _SECOND),
-        smooth_noise(hu.grid, _SUB_TISSUE_GRAIN_MM, tissue_rng) > 0,
+        smooth_noise(hu.grid, SUB_TISSUE_GRAIN_MM, tissue_rng) > 0,
     )
     found = TheranosticAnatomy(hu, labels, second, 1.0, "torso", f"procedural torso, seed {seed}")
     return replace(found, weight_kg=_mass_kg(found) / TRUNK_SHARE)

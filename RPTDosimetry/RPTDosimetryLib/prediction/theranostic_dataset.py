@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 from RPTDosimetryLib.errors import CancelledError, PredictionError
 from RPTDosimetryLib.files import whole_folder
 from RPTDosimetryLib.grid import Grid
+from RPTDosimetryLib.prediction.cohort_anatomy import COHORT_KINDS, cohort_anatomy
 from RPTDosimetryLib.prediction.psma_kinetics import AGENT, SCAN_TIME_MIN, TRACER
 from RPTDosimetryLib.prediction.theranostic_anatomy import TheranosticAnatomy, torso_anatomy
 from RPTDosimetryLib.prediction.theranostic_patient import (
@@ -36,7 +38,12 @@ from RPTDosimetryLib.records import Cancelled, Progress, never, silent
 RECIPE: Final = 1
 Split = Literal["train", "test"]
 #: Anatomies by kind, from a seed.
-ANATOMIES: Final[dict[str, Callable[[int], TheranosticAnatomy]]] = {"torso": torso_anatomy}
+ANATOMIES: Final[dict[str, Callable[[int], TheranosticAnatomy]]] = {
+    "torso": torso_anatomy,
+    **{kind: partial(cohort_anatomy, kind) for kind in COHORT_KINDS},
+}
+#: The kinds that predictors learn from; the other ones of ANATOMIES test how they meet the unknown.
+TRAINING_KINDS: Final = ("torso", "male", "obese", "slim")
 
 
 @dataclass(frozen=True)
@@ -47,7 +54,7 @@ class TheranosticDataset:
     """
 
     patients: int = 48
-    kinds: tuple[str, ...] = ("torso",)
+    kinds: tuple[str, ...] = TRAINING_KINDS
     first_seed: int = 1
     test_share: float = 0.25
     processes: int = 1

@@ -44,7 +44,11 @@ class Canvas:
     def level(self, solid: Solid) -> tuple[tuple[slice, slice, slice], Field]:
         """The block of a solid and its level there."""
         block = self.block(solid)
-        return block, solid.level(self.x[:, :, block[2]], self.y[:, block[1], :], self.z[block[0], :, :])
+        return block, solid.level(*self.at(block))
+
+    def at(self, block: tuple[slice, slice, slice]) -> tuple[Field, Field, Field]:
+        """x, y, z [mm] over a part of the array; each broadcasts to its shape."""
+        return self.x[:, :, block[2]], self.y[:, block[1], :], self.z[block[0], :, :]
 
     def paint(
         self, solid: Solid, label: int, over: Iterable[int] | None = None, within: NDArray[Any] | None = None

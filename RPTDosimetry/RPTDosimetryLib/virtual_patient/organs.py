@@ -76,7 +76,7 @@ def _paint_gut(
         if gas_above_mm is not None:
             block, level = canvas.level(solid)
             axis_y = 0.5 * (solid.low[1] + solid.high[1])
-            gas = (level < 1) & (canvas.y[:, block[1], :] < axis_y - gas_above_mm)
+            gas = (level < 1) & (canvas.at(block)[1] < axis_y - gas_above_mm)
             part = canvas.labels[block]
             part[gas & (part == Tissue.GUT_CONTENT)] = Tissue.GAS
 
@@ -88,7 +88,7 @@ def _paint_liver(canvas: Canvas, p: TorsoParameters, trunk: Trunk) -> None:
     room = (*GUT, Tissue.MUSCLE)
     for lobe in (right, left):
         block, level = canvas.level(lobe)
-        x, y, z = canvas.x[:, :, block[2]], canvas.y[:, block[1], :], canvas.z[block[0], :, :]
+        x, y, z = canvas.at(block)
         visceral = z > -42.0 + 0.60 * (x + 150.0) + 0.10 * y + 5.0 * np.sin(x / 24.0)
         inside = (level < 1) & visceral & trunk.cavity[block] & (trunk.above_diaphragm_mm[block] < -3.5)
         inside &= np.isin(canvas.labels[block], room)
@@ -101,8 +101,7 @@ def _paint_spleen(canvas: Canvas, p: TorsoParameters, trunk: Trunk) -> None:
     outer = superquadric((102.0, 36.0, 58.0), _scaled((29.0, 46.0, 56.0), p.spleen_scale), 2.2, turn)
     hollow = superquadric((62.0, 2.0, 55.0), (42.0, 40.0, 60.0))
     block, level = canvas.level(outer)
-    coordinates = (canvas.x[:, :, block[2]], canvas.y[:, block[1], :], canvas.z[block[0], :, :])
-    inside = (level < 1) & (hollow.level(*coordinates) > 1) & (trunk.above_diaphragm_mm[block] < -3.5)
+    inside = (level < 1) & (hollow.level(*canvas.at(block)) > 1) & (trunk.above_diaphragm_mm[block] < -3.5)
     inside &= trunk.cavity[block] & np.isin(canvas.labels[block], GUT)
     canvas.labels[block][inside] = Tissue.SPLEEN
 
@@ -128,7 +127,7 @@ def _paint_kidney(canvas: Canvas, p: TorsoParameters, side: int) -> None:
     yields = (*GUT, Tissue.LIVER, Tissue.SPLEEN, Tissue.PANCREAS, Tissue.MUSCLE)
     canvas.paint(_grown(bean, 1.13), Tissue.VISCERAL_FAT, over=yields)
     block, level = canvas.level(bean)
-    x, y, z = canvas.x[:, :, block[2]], canvas.y[:, block[1], :], canvas.z[block[0], :, :]
+    x, y, z = canvas.at(block)
     bean_only = (level < 1) & (sinus.level(x, y, z) > 1) & np.isin(canvas.labels[block], (*yields, Tissue.VISCERAL_FAT))
     pyramids = 0.64 + 0.12 * np.cos((z - centre[2]) / 5.2) * np.cos((y - centre[1]) / 6.0)
     cortex, medulla = (

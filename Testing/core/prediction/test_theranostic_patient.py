@@ -20,6 +20,7 @@ from RPTDosimetryLib.prediction.theranostic_dataset import (
 )
 from RPTDosimetryLib.prediction.theranostic_patient import KineticVariety, PetAppearance, theranostic_patient
 
+KINDS = ("torso", "slim")
 ALIKE = KineticVariety(agent_sub_tissue=0.0, agent_voxel=0.0, rates=0.0)
 
 
@@ -87,7 +88,7 @@ def test_the_same_seed_gives_the_same_patient_and_another_seed_another(anatomy, 
 @pytest.fixture(scope="module")
 def data_set(tmp_path_factory):
     root = tmp_path_factory.mktemp("theranostic")
-    write_theranostic_dataset(TheranosticDataset(2, test_share=0.5, processes=2), root)
+    write_theranostic_dataset(TheranosticDataset(2, KINDS, test_share=0.5, processes=2), root)
     return root
 
 
@@ -103,13 +104,13 @@ def test_a_data_set_holds_the_arrays_that_were_agreed(data_set):
 
 def test_a_data_set_goes_on_where_it_was_stopped(data_set):
     before = (data_set / "patient-0001" / "arrays.npz").stat().st_mtime_ns
-    assert write_theranostic_dataset(TheranosticDataset(2, test_share=0.5), data_set)["made"] == 0
+    assert write_theranostic_dataset(TheranosticDataset(2, KINDS, test_share=0.5), data_set)["made"] == 0
     assert (data_set / "patient-0001" / "arrays.npz").stat().st_mtime_ns == before
 
 
 def test_a_folder_of_other_settings_is_not_mixed(data_set):
     with pytest.raises(PredictionError, match="other settings"):
-        write_theranostic_dataset(TheranosticDataset(2, first_seed=9, test_share=0.5), data_set)
+        write_theranostic_dataset(TheranosticDataset(2, KINDS, first_seed=9, test_share=0.5), data_set)
 
 
 def test_damaged_patients_are_said(data_set, tmp_path):

@@ -1,0 +1,1 @@
+"""Networks that learn from Monte Carlo: virtual patients, data sets, training, judgement, and the hybrid engine."""

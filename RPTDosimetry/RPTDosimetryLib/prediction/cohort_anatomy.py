@@ -36,11 +36,11 @@ _ORGANS: Final = (
 def cohort_anatomy(kind: str, seed: int) -> TheranosticAnatomy:
     """The body of a kind and a seed of the cohort, its own uptake left aside. Raises StudyError for no such kind."""
     drawn = draw_patient(kind, seed)
-    grid, place = _padded(drawn.grid)
+    grid, place, part = _in_field(drawn.grid)
     hu = np.full(grid.shape_zyx, AIR_HU, dtype=np.float32)
-    hu[place] = drawn.hu
+    hu[place] = drawn.hu[part]
     labels = np.zeros(grid.shape_zyx, dtype=np.uint8)
-    labels[place] = _labels(drawn)
+    labels[place] = _labels(drawn)[part]
     second = smooth_noise(grid, SUB_TISSUE_GRAIN_MM, np.random.default_rng([seed, 3])) > 0
     mass_kg = (
         float(drawn.density_g_per_cm3[drawn.vois["whole_body"]].sum(dtype=np.float64)) * grid.voxel_volume_ml / 1e3
@@ -61,12 +61,21 @@ def _labels(drawn: CohortPatient) -> NDArray[np.uint8]:
     return labels
 
 
-def _padded(grid: Grid) -> tuple[Grid, tuple[slice, slice, slice]]:
-    """Slices of 128×128 voxels about the same middle, and where the given grid lies in them."""
-    nk, nj, ni = grid.shape_zyx
-    before_j, before_i = (COMMON_COLUMNS - nj) // 2, (COMMON_COLUMNS - ni) // 2
+def _in_field(grid: Grid) -> tuple[Grid, tuple[slice, slice, slice], tuple[slice, slice, slice]]:
+    """Slices of 128×128 voxels about the same middle, where the given grid lies in them, and what of it does.
+
+    Arms beside a broad trunk may lie outside the field of view, as they do in a scanner's.
+    """
+    (place_j, part_j), (place_i, part_i) = (_overlap(n) for n in grid.shape_zyx[1:])
     x, y, z = grid.origin_mm
     sx, sy, _ = grid.spacing_mm
-    origin = (x - before_i * sx, y - before_j * sy, z)
-    wide = Grid((nk, COMMON_COLUMNS, COMMON_COLUMNS), grid.spacing_mm, origin, grid.direction)
-    return wide, (slice(None), slice(before_j, before_j + nj), slice(before_i, before_i + ni))
+    origin = (x + (part_i.start - place_i.start) * sx, y + (part_j.start - place_j.start) * sy, z)
+    wide = Grid((grid.shape_zyx[0], COMMON_COLUMNS, COMMON_COLUMNS), grid.spacing_mm, origin, grid.direction)
+    return wide, (slice(None), place_j, place_i), (slice(None), part_j, part_i)
+
+
+def _overlap(count: int) -> tuple[slice, slice]:
+    """Where ``count`` voxels lie in 128 about the same middle, and which of them do."""
+    length = min(count, COMMON_COLUMNS)
+    place, part = (COMMON_COLUMNS - length) // 2, (count - length) // 2
+    return slice(place, place + length), slice(part, part + length)

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from RPTDosimetryLib.errors import PredictionError
 from RPTDosimetryLib.grid import Grid, resample_mean
-from RPTDosimetryLib.prediction.pet_case import TOGETHER, PetCase
+from RPTDosimetryLib.prediction.pet_case import PetCase
 from RPTDosimetryLib.prediction.pet_study import PetStudy
 from RPTDosimetryLib.prediction.psma_kinetics import AGENT
-from RPTDosimetryLib.prediction.theranostic_anatomy import COMMON_COLUMNS, COMMON_SPACING_MM, LABELS
+from RPTDosimetryLib.prediction.theranostic_anatomy import COMMON_COLUMNS, COMMON_SPACING_MM
 from RPTDosimetryLib.records import Alignment, Image, TimePoint, Voi
 from RPTDosimetryLib.registration.carry_over import image_on_reference
 from RPTDosimetryLib.registration.judge import judged, require_trustworthy
@@ -25,8 +25,13 @@ from RPTDosimetryLib.study.read_ct import AIR_HU
 from RPTDosimetryLib.vois.from_file import vois_from_file
 from RPTDosimetryLib.vois.names import canonical_name
 
-#: Structures of other names that belong to an organ of the common labels.
+#: Words in the names of structures (vois.names) that say which organ of the common labels they belong to; first come.
 _PARTS: Final = {
+    "kidneys": ("kidney",),
+    "liver": ("liver",),
+    "spleen": ("spleen",),
+    "pancreas": ("pancreas",),
+    "marrow": ("marrow",),
     "bone": (
         "bone",
         "vertebra",
@@ -42,7 +47,6 @@ _PARTS: Final = {
     ),
     "lungs": ("lung",),
     "bowel": ("bowel", "colon", "duodenum", "gut", "intestine"),
-    "marrow": ("marrow",),
     "bladder": ("bladder",),
     "heart": ("heart",),
 }
@@ -138,15 +142,12 @@ def organs_on(
 
 
 def _common_name(voi: Voi, hu: NDArray[np.float32]) -> str | None:
-    name = canonical_name(voi.name)
-    if voi.kind == "lesion" or name.startswith("lesion"):
+    names = {voi.name.lower(), canonical_name(voi.name).lower()}
+    if voi.kind == "lesion" or any("lesion" in name for name in names):
         dense = hu.size > 0 and float(np.median(hu)) > BONE_LESION_HU
-        return "lesion_bone" if dense or "bone" in name else "lesion_soft"
-    if name in LABELS or name in TOGETHER.values():
-        return TOGETHER.get(name, name)
-    if name.startswith("kidney"):
-        return "kidneys"
-    return next((organ for organ, parts in _PARTS.items() if any(part in name for part in parts)), None)
+        return "lesion_bone" if dense or any("bone" in name for name in names) else "lesion_soft"
+    known = (organ for organ, parts in _PARTS.items() if any(part in name for name in names for part in parts))
+    return next(known, None)
 
 
 def _z_range_mm(grid: Grid) -> tuple[float, float]:

@@ -37,15 +37,31 @@ def optimal_projection(case: PetCase, true_gy_per_gbq: NDArray[np.floating]) -> 
 
 
 def projected(case: PetCase, organs: tuple[OrganDose, ...], method: str, text: str) -> PredictedDose:
-    """The map of given organ doses, with what is unlike or withheld said."""
+    """The map of given organ doses, with what is unlike or withheld said.
+
+    The spread of a voxel is that of its organ's mean alone: how the dose is spread inside an organ is not in it.
+    """
     known = {o.name: o.mean_gy_per_gbq for o in organs if o.mean_gy_per_gbq is not None}
     warnings = tuple(
         f"{o.name}: {'withheld' if o.withheld else 'marked'}, unlike the patients known ({'; '.join(o.unlike)})"
         for o in organs
         if o.unlike
     )
-    dose = case.pet.with_voxels(rescaled_pet(case, known), "Gy/GBq")
-    return PredictedDose(method, dose, organs, f"PET rescaled per organ to its predicted mean dose: {text}.", warnings)
+    dose = rescaled_pet(case, known)
+    spread = np.zeros_like(dose)
+    for organ in organs:
+        if organ.mean_gy_per_gbq and organ.low_gy_per_gbq is not None and organ.high_gy_per_gbq is not None:
+            relative = (organ.high_gy_per_gbq - organ.low_gy_per_gbq) / (2.0 * 1.96 * organ.mean_gy_per_gbq)
+            inside = case.organs[organ.name]
+            spread[inside] = np.float32(relative) * dose[inside]
+    return PredictedDose(
+        method=method,
+        map_gy_per_gbq=case.pet.with_voxels(dose, "Gy/GBq"),
+        organs=organs,
+        text=f"PET rescaled per organ to its predicted mean dose: {text}.",
+        warnings=warnings,
+        spread=case.pet.with_voxels(spread, "Gy/GBq"),
+    )
 
 
 def trained_text(regressor: OrganRegressor) -> str:

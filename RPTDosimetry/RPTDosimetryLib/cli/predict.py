@@ -16,6 +16,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("predict")(predict)
     app.command("dataset-predict")(dataset_predict)
     app.command("train-projection")(train_projection)
+    app.command("heterogeneity")(heterogeneity)
 
 
 def dataset_predict(
@@ -139,3 +140,38 @@ def _wanted(text: str) -> tuple[str, float]:
         return organ.strip(), float(dose)
     except ValueError as error:
         raise PredictionError(f"--want {text}: write ORGAN=GY, such as kidneys=23.") from error
+
+
+def heterogeneity(
+    dataset: Annotated[Path, typer.Option(help="Folder of theranostic patients (dataset-predict).")],
+    out: Annotated[Path, typer.Option(help="Folder for simulation.png and heterogeneity.png.")],
+    as_json: Json = False,
+) -> None:
+    """What a PET can tell of a dose: the published simulation, and correlations of voxels and textures in patients."""
+    from RPTDosimetryLib.prediction.heterogeneity import FAMILIES, ORGANS
+    from RPTDosimetryLib.prediction.heterogeneity import heterogeneity as correlations
+    from RPTDosimetryLib.prediction.kinetic_simulation import CASES, simulate_voxels
+    from RPTDosimetryLib.prediction.pet_case import case_of
+    from RPTDosimetryLib.prediction.theranostic_dataset import read_patients
+    from RPTDosimetryLib.report.heterogeneity_figure import save_heterogeneity_figure, save_simulation_figure
+
+    patients = read_patients(dataset)
+    with shown_progress(quiet=as_json) as progress:
+        found = correlations(patients, progress=progress)
+    simulated = [simulate_voxels(case) for case in CASES]
+    case, one = case_of(patients[0]), patients[0]
+    voxels = {organ: (one.pet_suv[case.organs[organ]], one.dose_gy[case.organs[organ]]) for organ in ORGANS}
+    save_simulation_figure(simulated, out / "simulation.png")
+    save_heterogeneity_figure(found, voxels, out / "heterogeneity.png")
+    answer = {
+        "simulation": [{"case": s.case, "r": s.r, "r_each": s.r_each} for s in simulated],
+        "voxel_r": {organ: found.mean_voxel_r(organ) for organ in ORGANS},
+        "texture_r": {family: found.mean_texture_r(family) for family in FAMILIES},
+        "out": out,
+    }
+    if as_json:
+        print_json(answer)
+        return
+    for key in ("voxel_r", "texture_r"):
+        print(f"{key}: " + ", ".join(f"{name} {r:.2f}" for name, r in answer[key].items()))  # type: ignore[attr-defined]
+    print(f"Figures in {out}")

@@ -177,5 +177,3 @@ def test_every_tracer_is_known_by_its_own_name():
 
     for nuclide, _, tracer in _KNOWN:
         assert tracer_of(nuclide, tracer) == tracer
-
-

@@ -17,6 +17,7 @@ from RPTDosimetryLib.cli import (
     exchange,
     hybrid_options,
     lesion,
+    predict,
     register,
     segment,
     steps,
@@ -164,3 +165,4 @@ evaluate.add_to(app)
 segment.add_to(app)
 register.add_to(app)
 train.add_to(app)
+predict.add_to(app)

@@ -1,56 +1,76 @@
-"""A tiny set of made-up patients whose dose per uptake differs from organ to organ."""
+"""A theranostic patient, and its PET/CT as DICOM with the organs beside it."""
 
-import json
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
-from scipy.ndimage import gaussian_filter
 
-ORGANS = {"kidneys": 1, "liver": 2, "spleen": 3}
-#: Uptake [SUV], dose per uptake [Gy/GBq] and CT number of each: what a plain projection cannot know.
-KINETICS = {"kidneys": (20.0, 0.030, 0.0), "liver": (6.0, 0.015, 110.0), "spleen": (25.0, 0.060, 60.0)}
+from RPTDosimetryLib.grid import Grid
+from RPTDosimetryLib.prediction.pet_case import PetCase, case_of
+from RPTDosimetryLib.prediction.theranostic_anatomy import torso_anatomy
+from RPTDosimetryLib.prediction.theranostic_dataset import StoredPatient, read_patient, write_patient
+from RPTDosimetryLib.prediction.theranostic_patient import theranostic_patient
+from RPTDosimetryLib.prediction.tracers import HALF_LIFE_S
+from RPTDosimetryLib.records import Administration, Image
+from RPTDosimetryLib.virtual_patient.dicom_identity import PatientInfo, Visit
+from RPTDosimetryLib.virtual_patient.dicom_writer import PtOptions, write_ct_series, write_pt_series
+
+INJECTED = datetime(2024, 5, 6, 9, 0, 0)
 
 
-def blob(shape, centre, radius):
-    z, y, x = np.indices(shape)
-    return ((z - centre[0]) / radius) ** 2 + ((y - centre[1]) / radius) ** 2 + ((x - centre[2]) / radius) ** 2 <= 1
+@dataclass(frozen=True)
+class PetFiles:
+    """Folder of the PET/CT and file of the organs on its CT."""
 
-
-def write_blob_patient(folder, seed, shape=(32, 40, 40), **described):
-    """Blobs in a round trunk: dose = dose per uptake times uptake, organ by organ; PET = uptake, blurred, noisy."""
-    rng = np.random.default_rng(seed)
-    trunk = blob(shape, (shape[0] / 2, shape[1] / 2, shape[2] / 2), min(shape[1:]) / 2 + 6)
-    hu = np.where(trunk, 20.0, -1000.0)
-    uptake, dose = np.where(trunk, 0.5, 0.0), np.where(trunk, 0.004, 0.0)
-    labels = np.zeros(shape, np.uint8)
-    for name, number in ORGANS.items():
-        suv, gy, ct = KINETICS[name]
-        centre = [n / 2 + rng.uniform(-4, 4) + (number - 2) * 8 * (axis == 2) for axis, n in enumerate(shape)]
-        inside = blob(shape, centre, rng.uniform(5, 8)) & trunk & (labels == 0)
-        here = suv * rng.lognormal(0, 0.3)
-        uptake[inside], dose[inside], hu[inside], labels[inside] = here, here * gy, ct, number
-    weight_kg = rng.uniform(55, 95)
-    suv = gaussian_filter(uptake, 0.7) * weight_kg / 70.0 * rng.lognormal(0, 0.05, shape)
-    folder.mkdir(parents=True)
-    np.savez_compressed(
-        folder / "arrays.npz", pet_suv=suv.astype(np.float32), hu=hu.astype(np.int16),
-        dose_gy=dose.astype(np.float32), labels=labels,
-    )  # fmt: skip
-    about = {
-        "weight_kg": weight_kg,
-        "spacing_mm": [4.8, 4.8, 4.8],
-        "labels": ORGANS,
-        "person": folder.name,
-        "reference_activity_bq": 1e9,
-    }
-    (folder / "patient.json").write_text(json.dumps({**about, **described}))
-    return folder
+    study: Path
+    labels: Path
 
 
 @pytest.fixture(scope="session")
-def blob_patients(tmp_path_factory):
-    """Folder of six patients."""
-    root = tmp_path_factory.mktemp("blob_patients")
-    for number in range(6):
-        write_blob_patient(root / f"blob{number}", number)
-    return root
+def stored(tmp_path_factory) -> StoredPatient:
+    folder = tmp_path_factory.mktemp("patient") / "patient-0001"
+    write_patient(theranostic_patient(torso_anatomy(7), 7), folder, {"seed": 7, "split": "test"})
+    return read_patient(folder)
+
+
+@pytest.fixture(scope="session")
+def case(stored) -> PetCase:
+    return case_of(stored)
+
+
+@pytest.fixture(scope="session")
+def pet_files(stored, tmp_path_factory) -> PetFiles:
+    """As a scanner would store it, [68Ga]Ga-PSMA-11 an hour after 150 MBq; labels as 3D Slicer writes them."""
+    import SimpleITK as sitk
+
+    from RPTDosimetryLib.grid import sitk_image
+
+    root = tmp_path_factory.mktemp("pet-ct")
+    half_life = HALF_LIFE_S["Ga-68"]
+    bq_per_ml = stored.pet_suv * 150e6 / (1000.0 * stored.weight_kg) * 2.0 ** (-3600.0 / half_life)
+    who = PatientInfo(weight_kg=stored.weight_kg)
+    visit = Visit(1, INJECTED + timedelta(minutes=60), 180.0, frame="one")
+    given = Administration("Ga-68", 150e6, INJECTED, half_life)
+    grid: Grid = stored.grid
+    files = write_pt_series(
+        Image(bq_per_ml, grid, "Bq/mL"), root / "study" / "pet", who, visit, given, PtOptions("BQML", "START")
+    )
+    for file in files:
+        dataset = pydicom.dcmread(file)
+        item = dataset.RadiopharmaceuticalInformationSequence[0]
+        item.Radiopharmaceutical = "68Ga-PSMA-11"
+        dataset.save_as(file)
+    write_ct_series(Image(stored.hu.astype(np.float32), grid, "HU"), root / "study" / "ct", who, visit)
+    labels = sitk_image(np.where(stored.labels > 1, stored.labels, 0).astype(np.uint8), grid)
+    for number, (name, value) in enumerate(item for item in stored.names.items() if item[1] > 1):
+        labels.SetMetaData(f"Segment{number}_Name", name)
+        labels.SetMetaData(f"Segment{number}_LabelValue", str(value))
+        labels.SetMetaData(f"Segment{number}_Layer", "0")
+    path = root / "organs.seg.nrrd"
+    sitk.WriteImage(labels, str(path), useCompression=True)
+    return PetFiles(root / "study", path)

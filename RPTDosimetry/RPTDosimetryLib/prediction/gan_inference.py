@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from RPTDosimetryLib.prediction.gan_guard import out_of_distribution
 from RPTDosimetryLib.prediction.gan_model import GanModel
 from RPTDosimetryLib.prediction.gan_patients import organ_numbers, uptake_from_suv
 from RPTDosimetryLib.prediction.gan_settings import PATCH
+from RPTDosimetryLib.prediction.pet_case import PetCase
 from RPTDosimetryLib.records import Cancelled, Image, Progress, never, silent
 
 #: Share of a window that lies on its neighbour.
@@ -80,6 +81,16 @@ def predict_gan(
         model=model.name,
         warnings=out_of_distribution(model.card, uptake, hu, pet_suv.grid.spacing_mm),
     )
+
+
+def gan_method(model: GanModel, outlined: bool = True) -> Callable[[PetCase], NDArray[np.floating]]:
+    """The model as a method that judgement.judge takes; outlined: given the organs' outlines, or PET and CT alone."""
+
+    def predicted(case: PetCase) -> NDArray[np.floating]:
+        organs = case.organs if outlined else None
+        return np.asarray(predict_gan(model, case.pet, case.ct, case.weight_kg, organs).dose.voxels)
+
+    return predicted
 
 
 def predict_members(

@@ -27,6 +27,16 @@ class GanModel:
     device: Any
 
 
+def shipped_gan_model() -> Path:
+    """Folder of the model that comes with the library. Raises PredictionError where none does."""
+    found = sorted((Path(__file__).parent / "models").glob(f"*/{CARD}"))
+    if not found:
+        raise PredictionError(
+            "No DoseGAN comes with this installation: train one (rptdosimetry train --task predict), give its folder."
+        )
+    return found[0].parent
+
+
 def torch_device(choice: str) -> Any:
     """The device for auto, cpu or cuda. Raises PredictionError for CUDA asked for and absent, or without torch."""
     try:

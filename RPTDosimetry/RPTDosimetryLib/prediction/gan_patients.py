@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from RPTDosimetryLib.errors import PredictionError
 from RPTDosimetryLib.physics.media import media_scheme
+from RPTDosimetryLib.prediction.pet_case import TOGETHER
 
 #: Uptake is SUV · REFERENCE_WEIGHT_KG / weight: concentration per administered activity, which the dose per GBq follows
 #: and SUV does not (a heavier patient has a higher SUV for the same dose).
@@ -22,15 +23,12 @@ REFERENCE_WEIGHT_KG: Final = 70.0
 AIR_BELOW_HU: Final = float(media_scheme("msv8").tissue[0].hu_range[0])  # type: ignore[index]
 
 
-#: Organs that are one to the network.
-TOGETHER: Final = {"kidney_left": "kidneys", "kidney_right": "kidneys"}
-
-
 @dataclass(frozen=True)
 class GanPatient:
     """One patient on one grid, arrays (z, y, x): uptake [SUV at 70 kg], HU, dose [Gy/GBq], organ labels.
 
-    person: whose study it is (cycles of one person are never split); kind: what sort of anatomy; sha256 of arrays.npz.
+    person: whose study it is (cycles of one person are never split); kind: what sort of anatomy; sha256 of arrays.npz;
+    tracer of the PET and agent of the therapy.
     """
 
     name: str
@@ -43,6 +41,8 @@ class GanPatient:
     label_names: Mapping[int, str] = field(default_factory=dict)
     spacing_mm: tuple[float, float, float] = (4.8, 4.8, 4.8)
     sha256: str = ""
+    tracer: str = ""
+    agent: str = ""
 
     def __post_init__(self) -> None:
         shapes = {a.shape for a in (self.uptake, self.hu, self.dose_gy_per_gbq, self.labels)}
@@ -102,13 +102,15 @@ def read_gan_patient(folder: Path) -> GanPatient:
         label_names=names,
         spacing_mm=spacing,  # type: ignore[arg-type]
         sha256=hashlib.sha256(content).hexdigest(),
+        tracer=str(described.get("tracer", "")),
+        agent=str(described.get("agent", "")),
     )
 
 
 def read_gan_patients(root: Path, split: str | None = "train") -> list[GanPatient]:
     """Every patient below ``root`` in the order of names; those whose "split" is another are left out.
 
-    Raises PredictionError: none there, or not all of one voxel size.
+    Raises PredictionError: none there, or not all of one voxel size, tracer and agent.
     """
     folders = sorted(path.parent for path in root.glob("*/arrays.npz"))
     chosen = [f for f in folders if split is None or _json(f / "patient.json").get("split", "train") == split]
@@ -122,6 +124,11 @@ def read_gan_patients(root: Path, split: str | None = "train") -> list[GanPatien
             raise PredictionError(
                 f"Patient {patient.name} has voxels of {patient.spacing_mm} mm and {patients[0].name} of "
                 f"{patients[0].spacing_mm} mm: bring all to one voxel size."
+            )
+        if (patient.tracer, patient.agent) != (patients[0].tracer, patients[0].agent):
+            raise PredictionError(
+                f"Patient {patient.name} is of {patient.tracer} and {patient.agent}, {patients[0].name} of "
+                f"{patients[0].tracer} and {patients[0].agent}: a model learns one pair."
             )
     return patients
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass, fields
+from importlib import resources
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -74,6 +75,11 @@ class GanSettings:
     def chosen_folds(self) -> tuple[int, ...]:
         """Numbers of the folds that are trained, from 1."""
         return self.train_folds or tuple(range(1, self.folds + 1))
+
+
+def default_gan_toml() -> str:
+    """The documented file with every choice at its default."""
+    return resources.files("RPTDosimetryLib").joinpath("prediction/dosegan.toml").read_text(encoding="utf-8")
 
 
 def gan_settings_from(table: dict[str, Any], where: str) -> GanSettings:

@@ -193,6 +193,8 @@ def _card(
         "docs/physics/dosegan.md",
         "licence": "Apache-2.0, as the library",
         "limits": list(LIMITS),
+        "tracer": patients[0].tracer,
+        "agent": patients[0].agent,
         "width": settings.width,
         "air_below_hu": AIR_BELOW_HU,
         "spacing_mm": list(patients[0].spacing_mm),

@@ -87,11 +87,9 @@ def _method(name: str) -> Callable[[PetCase, Path | None], PredictedDose]:
 def _by_gan(case: PetCase, model: Path | None) -> PredictedDose:
     """The DoseGAN's map, its organ doses with 1.96 standard uncertainties either way."""
     inference, models = _gan_module("gan_inference"), _gan_module("gan_model")
-    if model is None:
-        raise PredictionError("The method gan needs a trained model: give its folder.")
-    gan = models.read_gan_model(model)
+    gan = models.read_gan_model(model or models.shipped_gan_model())
     require_known(case, str(gan.card.get("tracer", TRACER)), str(gan.card.get("agent", AGENT)))
-    found = inference.predict_gan(gan, case.pet, case.ct, case.weight_kg)
+    found = inference.predict_gan(gan, case.pet, case.ct, case.weight_kg, case.organs)
     rows = inference.organ_predictions(found, case.ct, case.organs, gan.card)
     organs = tuple(
         OrganDose(

@@ -1,18 +1,21 @@
 """Training on made-up patients: it beats the plain projection, goes on exactly, stops at what is no number."""
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from RPTDosimetryLib.cli.app import app
 from RPTDosimetryLib.errors import CancelledError, ConfigurationError, PredictionError
 from RPTDosimetryLib.grid import Grid
-from RPTDosimetryLib.prediction.gan_inference import organ_predictions, predict_gan, predict_members
+from RPTDosimetryLib.prediction.gan_inference import gan_method, organ_predictions, predict_gan, predict_members
 from RPTDosimetryLib.prediction.gan_model import read_gan_model
-from RPTDosimetryLib.prediction.gan_patients import organ_numbers, patient_folds, read_gan_patient, read_gan_patients
-from RPTDosimetryLib.prediction.gan_settings import GanSettings, gan_settings_from, read_gan_config
+from RPTDosimetryLib.prediction.gan_patients import patient_folds, read_gan_patient, read_gan_patients
+from RPTDosimetryLib.prediction.gan_settings import GanSettings, default_gan_toml, gan_settings_from, read_gan_config
 from RPTDosimetryLib.prediction.gan_train import dose_scales, organ_figures, train_gan
+from RPTDosimetryLib.prediction.pet_case import PetCase
 from RPTDosimetryLib.records import Image
 
 from .conftest import ORGANS, write_blob_patient
@@ -22,6 +25,7 @@ pytest.importorskip("monai", reason="needs the extra [dl]")
 
 SMALL = GanSettings(
     width=4, discriminator_width=4, folds=3, train_folds=(1, 2), steps=70, batch=2, learning_rate=5e-3, log_weight=0.2,
+    organ_drop=1.0,
     device="cpu", checkpoint_every=70, warm_up=0.6,
 )  # fmt: skip
 SHORT = replace(SMALL, train_folds=(1,), steps=6, checkpoint_every=2, warm_up=0.3)
@@ -48,7 +52,7 @@ def nrmse(predicted, patient):
     return 100 * np.sqrt((apart**2).mean()) / patient.dose_gy_per_gbq.max()
 
 
-def test_training_beats_the_plain_projection_on_patients_held_out(trained, blob_patients):
+def test_training_on_pet_and_ct_alone_beats_the_plain_projection_on_patients_held_out(trained, blob_patients):
     model, out = trained
     patients = read_gan_patients(blob_patients)
     held_out = patient_folds(patients, 3, SMALL.seed)
@@ -58,10 +62,10 @@ def test_training_beats_the_plain_projection_on_patients_held_out(trained, blob_
         one = read_gan_model(out, "cpu", folds=[fold])
         for index in held_out[fold - 1]:
             patient = patients[index]
-            numbers = organ_numbers(patient.organs(), sorted(ORGANS), patient.hu.shape)
+            numbers = np.zeros(patient.hu.shape, np.float32)
             gan.append(nrmse(predict_members(one, patient.uptake, patient.hu, numbers)[0], patient))
             projected.append(nrmse(dose_scales(known, [])[0][0] * patient.uptake, patient))
-    assert np.mean(gan) < 0.6 * np.mean(projected)
+    assert np.mean(gan) < 0.9 * np.mean(projected)
     assert model.name == "blobs"
 
 
@@ -254,3 +258,41 @@ def test_settings_come_from_toml_and_wrong_ones_are_named(tmp_path):
                          ({"width": "wide"}, "width = 'wide'"), ({"device": "tpu"}, "device = 'tpu'")]:  # fmt: skip
         with pytest.raises(ConfigurationError, match=match):
             gan_settings_from(table, "test")
+
+
+def test_the_documented_file_holds_every_setting_at_its_default(tmp_path):
+    text = default_gan_toml()
+    path = tmp_path / "dosegan.toml"
+    path.write_text(text)
+    assert read_gan_config(path) == (GanSettings(), tmp_path / "theranostic")
+    for field in fields(GanSettings):
+        assert f"\n{field.name} = " in text.replace("\n# ", "\n"), field.name
+
+
+def test_training_is_reached_from_the_command_line(blob_patients, tmp_path):
+    path = tmp_path / "dosegan.toml"
+    path.write_text(
+        f'patients = "{blob_patients}"\n[dosegan]\nwidth = 2\ndiscriminator_width = 2\nsteps = 2\nbatch = 1\n'
+        'folds = 2\ntrain_folds = [2]\ndevice = "cpu"\n'
+    )
+    done = CliRunner().invoke(app, ["train", str(path), "--task", "predict", "--out", str(tmp_path / "out")])
+    assert done.exit_code == 0, done.output
+    assert "1 folds, judged on the patients each has not seen" in done.output
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {
+        "card.json", "fold-2.safetensors", "fold-2.checkpoint.pt"
+    }  # fmt: skip
+
+
+def test_a_judged_method_is_the_model_with_or_without_outlines(trained, blob_patients):
+    pet, ct, labels = images_of(blob_patients / "blob0")
+    case = PetCase("blob0", pet, ct, {name: labels == number for name, number in ORGANS.items()}, 70.0)
+    with_outlines, without = (gan_method(trained[0], outlined)(case) for outlined in (True, False))
+    assert np.array_equal(with_outlines, predict_gan(trained[0], pet, ct, 70.0, case.organs).dose.voxels)
+    assert np.array_equal(without, predict_gan(trained[0], pet, ct, 70.0).dose.voxels)
+
+
+def test_patients_of_two_tracers_are_refused(tmp_path):
+    write_blob_patient(tmp_path / "a", 1, tracer="[68Ga]Ga-PSMA-11")
+    write_blob_patient(tmp_path / "b", 2, tracer="[68Ga]Ga-DOTATATE")
+    with pytest.raises(PredictionError, match="a model learns one pair"):
+        read_gan_patients(tmp_path)

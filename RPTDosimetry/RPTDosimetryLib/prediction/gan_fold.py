@@ -127,7 +127,7 @@ class FoldTraining:
 
     def _set_rate(self) -> None:
         done = self.progress
-        share = min(1.0, (self.step + 1) / max(_RISE * self.settings.steps, 1.0), (done + 1e-3) / _RISE)
+        share = min(1.0, (done + 1e-3) / _RISE)
         share *= _LAST_RATE + (1.0 - _LAST_RATE) * 0.5 * (1.0 + math.cos(math.pi * done))
         for optimiser, rate in (
             (self._optimiser, self.settings.learning_rate), (self._opponent, self.settings.discriminator_rate),

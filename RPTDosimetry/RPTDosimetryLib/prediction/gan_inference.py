@@ -71,7 +71,8 @@ def predict_gan(
     for what, values in (("PET", uptake), ("CT", hu)):
         if not np.isfinite(values).all():
             raise PredictionError(f"The {what} holds values that are not numbers: repair the image.")
-    numbers = organ_numbers(organs or {}, model.card["organs"], hu.shape)
+    outlined = {name: np.flatnonzero(mask) for name, mask in (organs or {}).items()}
+    numbers = organ_numbers(outlined, model.card["organs"], hu.shape)
     members = predict_members(model, uptake, hu, numbers, progress, cancelled)
     ddof = 1 if len(members) > 1 else 0
     return GanPrediction(

@@ -46,11 +46,10 @@ class PatchSource:
         voxels[..., 1] = -1000.0
         for index, patient in enumerate(patients):
             z, y, x = patient.hu.shape
-            masks = patient.organs()
-            numbers = organ_numbers(masks, organs, patient.hu.shape)
+            numbers = organ_numbers(patient.organs, organs, patient.hu.shape)
             layers = [patient.uptake, patient.hu, numbers, patient.dose_gy_per_gbq]
             voxels[index, :z, :y, :x] = np.stack(layers, axis=-1)
-            self._organs.append([np.flatnonzero(mask) for mask in masks.values()])
+            self._organs.append(list(patient.organs.values()))
         try:
             self._voxels = torch.from_numpy(voxels).to(device)
         except torch.OutOfMemoryError as error:

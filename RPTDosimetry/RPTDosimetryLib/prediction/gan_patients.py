@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -54,17 +55,18 @@ class GanPatient:
         if self.dose_gy_per_gbq.min() < 0 or not (self.dose_gy_per_gbq.any() and self.uptake.any()):
             raise PredictionError(f"Patient {self.name}: the dose is negative somewhere, or PET or dose is empty.")
 
-    def organs(self) -> dict[str, NDArray[np.bool_]]:
-        """Masks of the labelled organs in tissue, both kidneys as one."""
-        found: dict[str, NDArray[np.bool_]] = {}
+    @cached_property
+    def organs(self) -> dict[str, NDArray[np.int64]]:
+        """Flat indices of each labelled organ's voxels in tissue, both kidneys as one."""
+        found: dict[str, NDArray[np.int64]] = {}
         for label in np.unique(self.labels[self.labels > 0]):
             own = self.label_names.get(int(label), f"label {label}")
-            name, mask = TOGETHER.get(own, own), (self.labels == label) & self.body
-            if mask.any():
-                found[name] = found[name] | mask if name in found else mask
+            name, voxels = TOGETHER.get(own, own), np.flatnonzero((self.labels == label) & self.body)
+            if voxels.size:
+                found[name] = np.concatenate([found[name], voxels]) if name in found else voxels
         return found
 
-    @property
+    @cached_property
     def body(self) -> NDArray[np.bool_]:
         """Voxels that are not air."""
         return np.asarray(self.hu >= AIR_BELOW_HU)
@@ -135,18 +137,21 @@ def read_gan_patients(root: Path, split: str | None = "train") -> list[GanPatien
 
 def known_organs(patients: Sequence[GanPatient]) -> tuple[str, ...]:
     """Names of all labelled organs, in the order in which a network numbers them from 1."""
-    return tuple(sorted({name for patient in patients for name in patient.organs()}))
+    return tuple(sorted({name for patient in patients for name in patient.organs}))
 
 
 def organ_numbers(
-    masks: Mapping[str, NDArray[np.bool_]], organs: Sequence[str], shape: tuple[int, ...]
+    voxels: Mapping[str, NDArray[np.int64]], organs: Sequence[str], shape: tuple[int, ...]
 ) -> NDArray[np.float32]:
-    """(z, y, x): each voxel's number in ``organs``, from 1; 0 where there is no outline or one of another name."""
+    """(z, y, x): each voxel's number in ``organs``, from 1; 0 where there is no outline or one of another name.
+
+    voxels: flat indices of each outlined organ.
+    """
     numbers = np.zeros(shape, dtype=np.float32)
-    for name, mask in masks.items():
+    for name, where in voxels.items():
         known = TOGETHER.get(name, name)
         if known in organs:
-            numbers[mask] = list(organs).index(known) + 1
+            numbers.reshape(-1)[where] = list(organs).index(known) + 1
     return numbers
 
 

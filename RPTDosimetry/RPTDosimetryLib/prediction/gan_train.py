@@ -125,11 +125,11 @@ def dose_scales(patients: Sequence[GanPatient], organs: Sequence[str]) -> tuple[
     sums = {name: np.zeros(2) for name in ("", *organs)}
     means = []
     for p in patients:
-        masks = p.organs()
-        for name, mask in {"": p.body, **masks}.items():
+        true, seen, tissue = p.dose_gy_per_gbq.reshape(-1), p.uptake.reshape(-1), np.flatnonzero(p.body)
+        for name, voxels in {"": tissue, **p.organs}.items():
             if name in sums:
-                sums[name] += [p.dose_gy_per_gbq[mask].sum(dtype=float), p.uptake[mask].sum(dtype=float)]
-        means += [float(p.dose_gy_per_gbq[mask].mean()) for mask in masks.values() or [p.body]]
+                sums[name] += [true[voxels].sum(dtype=float), seen[voxels].sum(dtype=float)]
+        means += [float(true[voxels].mean()) for voxels in p.organs.values() or [tissue]]
     dose, uptake = sums[""]
     if not dose > 0 or not uptake > 0 or not sum(means) > 0:
         raise PredictionError("The patients have no dose in tissue to learn from.")
@@ -144,17 +144,16 @@ def judge_fold(model: GanModel, held_out: Sequence[GanPatient], fold: int, outli
     """
     rows = []
     for patient in held_out:
-        masks = patient.organs()
-        numbers = organ_numbers(masks if outlined else {}, model.card["organs"], patient.hu.shape)
+        numbers = organ_numbers(patient.organs if outlined else {}, model.card["organs"], patient.hu.shape)
         predicted = predict_members(model, patient.uptake, patient.hu, numbers).mean(axis=0)
-        apart = (predicted - patient.dose_gy_per_gbq).astype(np.float64)
+        true = patient.dose_gy_per_gbq.reshape(-1)
+        predicted = predicted.reshape(-1)
+        apart = (predicted - true).astype(np.float64)
         highest = float(patient.dose_gy_per_gbq.max())
-        regions = {"body": patient.body, **masks}
-        for organ, mask in regions.items():
-            if mask.any():
-                true, got = (float(dose[mask].mean()) for dose in (patient.dose_gy_per_gbq, predicted))
-                nrmse = 100.0 * float(np.sqrt((apart[mask] ** 2).mean())) / highest
-                rows.append(HeldOutOrgan(patient.name, organ, fold, true, got, nrmse))
+        for organ, voxels in {"body": np.flatnonzero(patient.body), **patient.organs}.items():
+            nrmse = 100.0 * float(np.sqrt((apart[voxels] ** 2).mean())) / highest
+            means = float(true[voxels].mean()), float(predicted[voxels].mean())
+            rows.append(HeldOutOrgan(patient.name, organ, fold, *means, nrmse))
     return rows
 
 

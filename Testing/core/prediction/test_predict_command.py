@@ -78,12 +78,10 @@ def test_what_cannot_be_predicted_is_one_clear_error(pet_files, tmp_path, monkey
 def test_the_pet_follows_its_ct_onto_a_therapy_ct_that_lies_elsewhere(pet_files, stored):
     study = read_pet_study(pet_files.study)
     x, y, z = study.ct.grid.origin_mm
-    moved = Image(
-        study.ct.voxels, Grid(study.ct.grid.shape_zyx, study.ct.grid.spacing_mm, (x + 14.4, y - 9.6, z + 9.6)), "HU"
-    )
-    found = align_cts(moved, study.ct)
-    assert np.allclose(found.moving_from_fixed[:3, 3] + (found.moving_from_fixed[:3, :3] - np.eye(3)) @ moved.grid.centre_mm,
-                       (-14.4, 9.6, -9.6), atol=1.0)  # fmt: skip
+    there = Grid(study.ct.grid.shape_zyx, study.ct.grid.spacing_mm, (x + 14.4, y - 9.6, z + 9.6))
+    matrix = align_cts(Image(study.ct.voxels, there, "HU"), study.ct).moving_from_fixed
+    centre = np.array([*there.centre_mm, 1.0])
+    assert np.allclose((matrix @ centre - centre)[:3], (-14.4, 9.6, -9.6), atol=1.0)
 
 
 def test_on_its_own_ct_the_common_grid_keeps_what_the_pet_holds(pet_files, stored):

@@ -22,21 +22,25 @@ def dataset(
     decays: Annotated[float, typer.Option(help="Decays simulated for each patient.")] = 2e8,
     nuclide: Annotated[str, typer.Option(help="For example Lu-177.")] = "Lu-177",
     flattening: Annotated[float, typer.Option(help="Share of histories spread evenly over active voxels.")] = 0.5,
-    photon_share: Annotated[float, typer.Option(help="Photon histories relative to what decays emit.")] = 0.5,
+    photon_share: Annotated[float, typer.Option(help="Photon histories relative to what decays emit.")] = 1.0,
     device: Annotated[str, typer.Option(help="cpu, or cuda for an NVIDIA GPU.")] = "cpu",
     workers: Annotated[int, typer.Option(help="Processes, each with its share of the cores.")] = 1,
+    real: Annotated[
+        Path | None, typer.Option(help="Instead: the real anatomies of this folder, for judging (am/, CTs).")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Virtual patients with CT, activity, SSV, MSV and Monte Carlo doses, for training and judging networks."""
     from RPTDosimetryLib.learning.build_patient import BuildSettings
     from RPTDosimetryLib.learning.data_set import DataSetPlan, build_data_set
 
-    plan = DataSetPlan(patients, seed, BuildSettings(decays, nuclide, flattening, photon_share))
+    plan = DataSetPlan(
+        patients, seed, BuildSettings(decays, nuclide, flattening, photon_share), None if real is None else str(real)
+    )
     with shown_progress(quiet=as_json) as progress:
         answer = build_data_set(plan, out, workers, device, progress)
     if as_json:
         print_json(answer)
         return
-    print(
-        f"{answer['out']}: {answer['patients']} patients, {answer['built']} built now, settings {answer['settings_hash']}."
-    )
+    built = f"{answer['built']} of {answer['patients']} patients built now"
+    print(f"{answer['out']}: {built}, settings {answer['settings_hash']}.")

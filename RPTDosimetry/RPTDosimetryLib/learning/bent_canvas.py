@@ -29,8 +29,8 @@ class BentCanvas(Canvas):
         shift = [np.zeros(grid.shape_zyx, dtype=np.float32) for _ in range(3)]
         for wave in body.waves:
             mode = _mode(wave, x, y, z)
-            for field, amplitude in zip(shift, wave.amplitude_mm, strict=True):
-                field += np.float32(amplitude) * mode
+            for axis, amplitude in enumerate(wave.amplitude_mm):
+                shift[axis] += np.float32(amplitude) * mode
         sideways = body.scoliosis_mm * np.sin(2 * np.pi * z / SCOLIOSIS_LENGTH_MM + 0.6)
         forward = body.kyphosis_mm * (np.maximum(z - KYPHOSIS_FROM_MM, 0.0) / 160.0) ** 2
         self.x = x + shift[0] + sideways.astype(np.float32)

@@ -15,7 +15,6 @@ from RPTDosimetryLib.grid import Grid
 from RPTDosimetryLib.learning.cohort_body import BONES, BREAST_GLAND, CORE, FLUID, PaintedBody
 from RPTDosimetryLib.learning.cohort_ct import block_mean
 from RPTDosimetryLib.physics.nuclides import nuclide
-from RPTDosimetryLib.units import S_PER_H
 from RPTDosimetryLib.virtual_patient.appearance import smooth_noise
 from RPTDosimetryLib.virtual_patient.kinetics import (
     LESION_HALF_LIFE_H,
@@ -29,12 +28,13 @@ FWHM_PER_SIGMA: Final = 2.0 * np.sqrt(2.0 * np.log(2.0))
 CYCLE_BQ: Final = 7.4e9
 #: 1 σ of the logarithm of uptake and of effective half-life; kidneys get 0.4 to 0.9 Gy/GBq (2.5 % to 97.5 %).
 UPTAKE_SPREAD: Final[Mapping[str, float]] = {
-    "kidney_left": 0.20, "kidney_right": 0.20, "liver": 0.35, "spleen": 0.40, "bone_marrow": 0.35, "bladder": 0.5, "remainder": 0.25,
+    "kidney_left": 0.20, "kidney_right": 0.20, "liver": 0.35, "spleen": 0.40, "bone_marrow": 0.35, "bladder": 0.5,
+    "remainder": 0.25,
 }  # fmt: skip
 HALF_LIFE_SPREAD: Final = 0.12
-#: Uptake of both kidneys together with the mean of what is published, 0.6 Gy/GBq for 300 mL, against kinetics.py.
+#: Uptake of the kidneys against kinetics.py, so that cohorts centre on 0.6 Gy/GBq.
 KIDNEY_FACTOR: Final = 1.9
-#: Median fraction of A0 per mL of lesion: 3.4 Gy/GBq at 77 h (kinetics.py); the draw's factor has 1 σ of 0.6 in its log.
+#: Median fraction of A0 per mL of lesion: 3.4 Gy/GBq at 77 h (kinetics.py); the factor drawn has 1 σ of 0.6 in its log.
 LESION_FRACTION_PER_ML: Final = 3.2e-4
 #: Tumours take no more of A0 than this all together, and organs lose as large a share of theirs (tumour sink effect,
 #: Beauregard et al., Cancer Imaging 12 (2012) 297).
@@ -110,8 +110,7 @@ def tia_of(painted: PaintedBody, draw: ActivityDraw, rng: np.random.Generator) -
     table = _concentrations(painted, draw)
     field = np.exp(np.float32(draw.heterogeneity) * smooth_noise(painted.grid, draw.heterogeneity_grain_mm, rng))
     tia = block_mean(table[labels]) * field * np.float32(painted.grid.voxel_volume_ml)
-    if not draw.spect.sharp:
-        tia = _seen(tia.astype(np.float64), painted.grid, draw.spect, rng)
+    tia = seen_by_spect(tia.astype(np.float64), painted.grid, draw.spect, rng)
     body = block_mean((labels != Tissue.OUTSIDE).astype(np.float32)) > 0.5
     tia = np.where(body, tia, 0.0)
     tia[tia < FAINTEST * tia.max()] = 0.0
@@ -121,8 +120,12 @@ def tia_of(painted: PaintedBody, draw: ActivityDraw, rng: np.random.Generator) -
     return tia.astype(np.float32)
 
 
-def _seen(tia: NDArray[np.float64], grid: Grid, spect: SpectDraw, rng: np.random.Generator) -> NDArray[np.float64]:
+def seen_by_spect(
+    tia: NDArray[np.float64], grid: Grid, spect: SpectDraw, rng: np.random.Generator
+) -> NDArray[np.float64]:
     """Blurred, Poisson noise of the effective counts, post-filtered, so that the noise has the filter's grain."""
+    if spect.sharp:
+        return tia
     before_mm = float(np.sqrt(spect.fwhm_mm**2 - spect.postfilter_fwhm_mm**2))
     per_decay = spect.counts / tia.sum()
     noisy = rng.poisson(_blurred(tia, grid, before_mm) * per_decay) / per_decay
@@ -175,9 +178,9 @@ WHOLE_ML: Final[Mapping[str, float]] = {
 }
 
 
-def _organs(volume_ml: NDArray[np.float64]) -> dict[str, dict[int, tuple[float, float]]]:
+def _organs(volume_ml: NDArray[np.floating]) -> dict[str, dict[int, tuple[float, float]]]:
     """Labels of each organ with (relative uptake per mL, volume)."""
-    labels = {
+    labels: dict[str, dict[int, float]] = {
         "liver": {Tissue.LIVER: 1.0},
         "spleen": {Tissue.SPLEEN: 1.0},
         "kidney_left": {Tissue.KIDNEY_LEFT_CORTEX: 1.0, Tissue.KIDNEY_LEFT_MEDULLA: MEDULLA},

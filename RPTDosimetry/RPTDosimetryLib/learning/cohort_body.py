@@ -42,7 +42,8 @@ SMALLEST_LESION_ML: Final = 2.0
 class PaintedBody:
     """Labels (z, y, x) uint8 on the fine grid; the dose grid holds SUPERSAMPLING³ of its voxels in one of its own.
 
-    lesions: those that found room, by their number, each with the volume that it got; depth: 0 at the front of the chest, 1 at the back.
+    lesions: those that found room, by their number, each with the volume that it got. depth: 0 at the front of the
+    chest, 1 at the back.
     """
 
     labels: NDArray[np.uint8]

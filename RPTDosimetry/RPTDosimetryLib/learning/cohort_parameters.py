@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 
@@ -20,8 +20,8 @@ UNSEEN_KINDS: Final[tuple[str, ...]] = get_args(UnseenKind)
 Site = Literal["liver", "lung", "bone", "node"]
 Range = tuple[float, float]
 
-#: Uniform ranges [mm, 1] of the trunk by kind: half width, half depth, subcutaneous fat, belly fat, and the scale of the
-#: whole body along x, y, z. Fat grows with the outline, so that the cavity and its organs stay those of the skeleton.
+#: Uniform ranges [mm, 1] of the trunk by kind: half width, half depth, subcutaneous fat, and the scale of the whole
+#: body. Fat grows with the outline, so that the cavity and its organs stay those of the skeleton.
 BUILD: Final[Mapping[str, Mapping[str, Range]]] = {
     "male": {"half_width_mm": (160, 178), "half_depth_mm": (106, 122), "fat_mm": (10, 22), "scale": (0.95, 1.10)},
     "female": {"half_width_mm": (156, 174), "half_depth_mm": (106, 120), "fat_mm": (14, 28), "scale": (0.86, 1.00)},
@@ -29,17 +29,19 @@ BUILD: Final[Mapping[str, Mapping[str, Range]]] = {
     "slim": {"half_width_mm": (148, 158), "half_depth_mm": (100, 108), "fat_mm": (4, 8), "scale": (0.88, 1.05)},
     "child": {"half_width_mm": (156, 170), "half_depth_mm": (106, 118), "fat_mm": (6, 14), "scale": (0.60, 0.68)},
 }
-#: Uniform ranges common to all kinds; scales multiply lengths. Liver 1.4 and 1.8 L, kidneys 275 and 310 g, spleen 130 and 150 g of the
-#: reference woman and man (ICRP 89, 2002) lie inside what they give together with the body's scale.
+#: Uniform ranges common to all kinds; scales multiply lengths. Liver 1.4 and 1.8 kg, kidneys 275 and 310 g, spleen 130
+#: and 150 g of the reference woman and man (ICRP 89, 2002) lie inside what they give with the body's scale.
 ORGANS: Final[Mapping[str, Range]] = {
     "belly_fat": (0.1, 0.9), "waist": (0.05, 0.12), "dome_mm": (112, 128), "liver_scale": (0.90, 1.06),
-    "left_lobe_scale": (0.75, 1.15), "spleen_scale": (0.88, 1.30), "kidney_scale": (0.86, 1.10), "kidney_tilt_deg": (6, 18),
-    "heart_scale": (0.88, 1.08), "bladder_scale": (0.65, 1.15), "lordosis_mm": (5, 16), "rib_phase_mm": (0, 27),
+    "left_lobe_scale": (0.75, 1.15), "spleen_scale": (0.88, 1.30), "kidney_scale": (0.86, 1.10),
+    "kidney_tilt_deg": (6, 18), "heart_scale": (0.88, 1.08), "bladder_scale": (0.65, 1.15),
+    "lordosis_mm": (5, 16), "rib_phase_mm": (0, 27),
     "vertebra_pitch_mm": (31, 36.5),
 }  # fmt: skip
 #: Log-uniform volumes [mL] and the chance that a patient has lesions at the site.
 LESIONS: Final[Mapping[Site, tuple[Range, float]]] = {
-    "liver": ((2.0, 950.0), 0.75), "bone": ((2.0, 60.0), 0.50), "node": ((2.0, 60.0), 0.40), "lung": ((2.0, 120.0), 0.30),
+    "liver": ((2.0, 950.0), 0.75), "bone": ((2.0, 60.0), 0.50), "node": ((2.0, 60.0), 0.40),
+    "lung": ((2.0, 120.0), 0.30),
 }  # fmt: skip
 MOST_LESIONS_A_SITE: Final = 3
 #: Room that a field of view needs along each axis: 64 voxels hold the 30 cm reach of photon kernels, one size for all.
@@ -114,9 +116,9 @@ def draw_body(kind: str, rng: np.random.Generator) -> BodyDraw:
     build = BUILD.get(kind) or BUILD[("male", "female")[int(rng.integers(2))]]
     base = {name: float(rng.uniform(*limits)) for name, limits in build.items()}
     size = base.pop("scale")
+    sizes: dict[str, Any] = base | {name: float(rng.uniform(*limits)) for name, limits in ORGANS.items()}
     torso = TorsoParameters(
-        **base,
-        **{name: float(rng.uniform(*limits)) for name, limits in ORGANS.items()},
+        **sizes,
         kidney_left_shift_mm=_within(rng, (4.0, 5.0, 14.0)),
         kidney_right_shift_mm=_within(rng, (4.0, 5.0, 14.0)),
         bowel_seed=int(rng.integers(1, 2**31)),
@@ -151,8 +153,9 @@ def draw_ct(kind: str, rng: np.random.Generator) -> CtDraw:
     """HU of one patient; sclerotic bones are dense throughout, as in osteopetrosis or diffuse metastasis."""
     drawn = CtDraw(
         lung_hu=rng.uniform(-880, -740), lung_gradient_hu=rng.uniform(40, 170), cortex_hu=rng.uniform(500, 900),
-        marrow_hu=rng.uniform(90, 240), liver_hu=rng.uniform(25, 68), vessel_hu=rng.choice([42.0, rng.uniform(80, 160)]),
-        texture=rng.uniform(0.6, 1.4), noise_hu=rng.uniform(2, 15),
+        marrow_hu=rng.uniform(90, 240), liver_hu=rng.uniform(25, 68),
+        vessel_hu=float(rng.choice([42.0, rng.uniform(80, 160)])), texture=rng.uniform(0.6, 1.4),
+        noise_hu=rng.uniform(2, 15),
     )  # fmt: skip
     if kind == "sclerotic":
         return replace(drawn, cortex_hu=rng.uniform(1000, 1350), marrow_hu=rng.uniform(550, 850))

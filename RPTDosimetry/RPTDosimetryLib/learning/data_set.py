@@ -14,12 +14,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from RPTDosimetryLib.errors import ConfigurationError, DosimetryError, StudyError
+from RPTDosimetryLib.errors import CancelledError, ConfigurationError, DosimetryError, StudyError
 from RPTDosimetryLib.files import require_folder, whole_file
 from RPTDosimetryLib.learning.build_patient import BuildSettings, build_patient
 from RPTDosimetryLib.learning.cohort import draw_patient
 from RPTDosimetryLib.learning.cohort_parameters import TRAINING_KINDS, UNSEEN_KINDS
 from RPTDosimetryLib.learning.patient_set import read_record, write_patient
+from RPTDosimetryLib.learning.real_patients import real_kinds, real_patient
 from RPTDosimetryLib.records import Cancelled, Progress, never, silent
 
 COHORT: Final = "cohort.json"
@@ -42,17 +43,21 @@ class Member:
 
 @dataclass(frozen=True)
 class DataSetPlan:
-    """Which patients are built: ``patients`` of them from one seed, always the same ones."""
+    """Which patients are built: ``patients`` of them from one seed, always the same ones.
+
+    real: a folder with real anatomies (real_patients.py); then those alone are built, all for the test set.
+    """
 
     patients: int = 72
     seed: int = 1
     build: BuildSettings = field(default_factory=BuildSettings)
+    real: str | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.patients <= 10_000 or not 0 <= self.seed < 100_000:
             raise ConfigurationError(
-                f"A data set of {self.patients} patients from seed {self.seed}: give 1 to 10000 patients and a seed from 0 "
-                "to 99999."
+                f"A data set of {self.patients} patients from seed {self.seed}: give 1 to 10000 patients and a seed "
+                "from 0 to 99999."
             )
 
     def members(self) -> tuple[Member, ...]:
@@ -60,6 +65,8 @@ class DataSetPlan:
 
         Kinds take turns within each split, so that the splits look alike; unseen kinds are in the test set alone.
         """
+        if self.real is not None:
+            return self._real_members(Path(self.real))
         unseen = round(UNSEEN_SHARE * self.patients)
         test, validation = (round(share * self.patients) for share in (TEST_SHARE, VALIDATION_SHARE))
         train = self.patients - unseen - test - validation
@@ -78,6 +85,12 @@ class DataSetPlan:
             fold = number % FOLDS if split != "test" else None
             members.append(Member(f"{kind}-{seed:06d}", kind, seed, split, reason, fold))
         return tuple(members)
+
+    def _real_members(self, folder: Path) -> tuple[Member, ...]:
+        kinds, seed = real_kinds(folder), self.seed * 10_000
+        if not kinds:
+            raise ConfigurationError(f"{folder} holds no real anatomy: give the folder with am/ or the CTs.")
+        return tuple(Member(f"{k}-{seed:06d}", k, seed, "test", "real anatomy, never trained on") for k in kinds)
 
 
 def build_data_set(
@@ -102,7 +115,7 @@ def build_data_set(
     missing = [member for member in members if member not in done]
     write_cohort(plan, members, out)
     if missing:
-        _build_all(missing, plan.build, out, (workers, device), progress, cancelled)
+        _build_all(missing, plan, out, (workers, device), progress, cancelled)
     progress(1.0, "Data set done")
     return {"out": str(out), "patients": len(members), "built": len(missing), "already_there": len(done),
             "settings_hash": plan.build.digest}  # fmt: skip
@@ -133,8 +146,11 @@ def read_cohort(out: Path) -> tuple[Member, ...]:
 def _require_same(plan: DataSetPlan, out: Path) -> None:
     if not (out / COHORT).exists():
         return
-    there = json.loads((out / COHORT).read_text(encoding="utf-8"))
-    if there.get("settings_hash") != plan.build.digest or there["plan"]["seed"] != plan.seed:
+    try:
+        there = json.loads((out / COHORT).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise StudyError(f"{out / COHORT} cannot be read ({error}): remove it, or choose another folder.") from error
+    if there.get("settings_hash") != plan.build.digest or there.get("plan") != asdict(plan):
         raise ConfigurationError(
             f"{out} holds a data set of other settings ({there.get('plan')}): give the same ones to go on with it, or "
             "another folder."
@@ -155,7 +171,7 @@ def _is_built(folder: Path, settings: BuildSettings) -> bool:
 
 def _build_all(
     missing: Sequence[Member],
-    settings: BuildSettings,
+    plan: DataSetPlan,
     out: Path,
     where: tuple[int, str],
     progress: Progress,
@@ -164,17 +180,17 @@ def _build_all(
     """The first patient here, which warms kernels and compiled code for all others; the rest by the workers."""
     workers, device = where
     progress(0.0, f"Patient 1 of {len(missing)}: {missing[0].name}")
-    build_member(missing[0], settings, out, device, cancelled)
+    build_member(missing[0], plan, out, device, cancelled)
     rest = missing[1:]
     if workers == 1:
         for number, member in enumerate(rest, start=2):
             progress((number - 1) / len(missing), f"Patient {number} of {len(missing)}: {member.name}")
-            build_member(member, settings, out, device, cancelled)
+            build_member(member, plan, out, device, cancelled)
         return
     context = get_context("spawn")
     slots = context.Value("i", 0)
     with ProcessPoolExecutor(workers, context, _take_cores, (slots, workers)) as pool:
-        futures = [pool.submit(build_member, member, settings, out, device) for member in rest]
+        futures = [pool.submit(build_member, member, plan, out, device) for member in rest]
         try:
             _follow(futures, len(missing), progress, cancelled)
         except BaseException:
@@ -183,8 +199,6 @@ def _build_all(
 
 
 def _follow(futures: Sequence[Future[str]], count: int, progress: Progress, cancelled: Cancelled) -> None:
-    from RPTDosimetryLib.errors import CancelledError
-
     waiting = set(futures)
     while waiting:
         finished, waiting = wait(waiting, timeout=1.0, return_when=FIRST_EXCEPTION)
@@ -196,12 +210,15 @@ def _follow(futures: Sequence[Future[str]], count: int, progress: Progress, canc
 
 
 def build_member(
-    member: Member, settings: BuildSettings, out: Path, device: str = "cpu", cancelled: Cancelled = never
+    member: Member, plan: DataSetPlan, out: Path, device: str = "cpu", cancelled: Cancelled = never
 ) -> str:
     """Draw, compute and write one patient; its name. Raises DosimetryError children with the patient named."""
     try:
-        patient = draw_patient(member.kind, member.seed)
-        write_patient(build_patient(patient, settings, device, cancelled=cancelled), out / member.name)
+        if plan.real is None:
+            patient = draw_patient(member.kind, member.seed)
+        else:
+            patient = real_patient(member.kind, member.seed, Path(plan.real))
+        write_patient(build_patient(patient, plan.build, device, cancelled=cancelled), out / member.name)
     except DosimetryError as error:
         raise type(error)(f"Patient {member.name}: {error}") from error
     return member.name

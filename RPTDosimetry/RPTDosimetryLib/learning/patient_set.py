@@ -1,4 +1,4 @@
-"""One patient of a data set on disk: arrays.npz and patient.json in a folder of its own, written whole or not at all."""
+"""One patient of a data set on disk: arrays.npz and patient.json in its own folder, written whole or not at all."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def dataset(
     decays: Annotated[float, typer.Option(help="Decays simulated for each patient.")] = 2e8,
     nuclide: Annotated[str, typer.Option(help="For example Lu-177.")] = "Lu-177",
     flattening: Annotated[float, typer.Option(help="Share of histories spread evenly over active voxels.")] = 0.5,
-    photon_share: Annotated[float, typer.Option(help="Photon histories relative to what decays emit.")] = 0.5,
+    photon_share: Annotated[float, typer.Option(help="Photon histories relative to what decays emit.")] = 1.0,
     device: Annotated[str, typer.Option(help="cpu, or cuda for an NVIDIA GPU.")] = "cpu",
     workers: Annotated[int, typer.Option(help="Processes, each with its share of the cores.")] = 1,
     real: Annotated[

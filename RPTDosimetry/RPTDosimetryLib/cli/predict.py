@@ -16,6 +16,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("predict")(predict)
     app.command("dataset-predict")(dataset_predict)
     app.command("train-projection")(train_projection)
+    app.command("judge-predictions")(judge_predictions)
     app.command("heterogeneity")(heterogeneity)
 
 
@@ -106,13 +107,9 @@ def predict(
 def train_projection(
     dataset: Annotated[Path, typer.Option(help="Folder of theranostic patients (dataset-predict).")],
     out: Annotated[Path, typer.Option(help="JSON file for the regressor.")],
-    judge_too: Annotated[
-        bool, typer.Option("--judge", help="Also judge projection and population kinetics on the test patients.")
-    ] = False,
     as_json: Json = False,
 ) -> None:
     """Learn the projection's organ doses from the training patients, cross-validated by patient."""
-    from RPTDosimetryLib.prediction.judgement import judge, standard_methods, table, table_markdown
     from RPTDosimetryLib.prediction.organ_regressor import train_organ_regressor, write_regressor
     from RPTDosimetryLib.prediction.theranostic_dataset import read_patients
 
@@ -120,17 +117,37 @@ def train_projection(
         progress(0.0, "Learning")
         regressor = train_organ_regressor(read_patients(dataset, "train"))
         write_regressor(regressor, out)
-        rows = table(judge(read_patients(dataset, "test"), standard_methods(regressor), progress)) if judge_too else []
     organs = [
         {"organ": name, "patients": m.patients, "mape_percent": m.mape_percent} for name, m in regressor.organs.items()
     ]
     if as_json:
-        print_json({"out": out, "trained_on": regressor.trained_on, "organs": organs, "judged": rows})
+        print_json({"out": out, "trained_on": regressor.trained_on, "organs": organs})
         return
     print(rows_text(("organ", "patients", "mape_percent"), organs))
-    if rows:
-        print(table_markdown(rows))
     print(f"Regressor in {out}")
+
+
+def judge_predictions(
+    dataset: Annotated[Path, typer.Option(help="Folder of theranostic patients; those of the split test are judged.")],
+    model: Annotated[Path | None, typer.Option(help="Regressor (JSON) in place of the shipped one.")] = None,
+    gan: Annotated[Path | None, typer.Option(help="Folder of a DoseGAN to judge beside the others.")] = None,
+    as_json: Json = False,
+) -> None:
+    """All methods on held-out virtual patients in one table (Markdown), published figures in brackets."""
+    from RPTDosimetryLib.prediction.judgement import Method, judge, standard_methods, table, table_markdown
+    from RPTDosimetryLib.prediction.methods import predict_case
+    from RPTDosimetryLib.prediction.organ_regressor import SHIPPED, read_regressor
+    from RPTDosimetryLib.prediction.theranostic_dataset import read_patients
+
+    methods: dict[str, Method] = standard_methods(read_regressor(model or SHIPPED))
+    if gan is not None:
+        methods = {"gan": lambda case: predict_case(case, "gan", gan).map_gy_per_gbq.voxels, **methods}
+    with shown_progress(quiet=as_json) as progress:
+        rows = table(judge(read_patients(dataset, "test"), methods, progress))
+    if as_json:
+        print_json({"rows": rows})
+        return
+    print(table_markdown(rows))
 
 
 def _wanted(text: str) -> tuple[str, float]:

@@ -18,7 +18,7 @@ from RPTDosimetryLib.dose.engine import DoseSettings, DoseTask, EngineResult
 from RPTDosimetryLib.dose.monte_carlo import monte_carlo
 from RPTDosimetryLib.dose.monte_carlo_settings import MonteCarloSettings
 from RPTDosimetryLib.dose.voxel_s import dose_and_photon_part, single_voxel_s
-from RPTDosimetryLib.errors import ConfigurationError
+from RPTDosimetryLib.errors import ConfigurationError, DoseError
 from RPTDosimetryLib.learning.cohort import GENERATOR_VERSION, CohortPatient
 from RPTDosimetryLib.learning.patient_set import PatientArrays
 from RPTDosimetryLib.physics.hounsfield import SCHNEIDER_2000
@@ -42,7 +42,7 @@ class BuildSettings:
     decays: float = 2e8
     nuclide: str = "Lu-177"
     flattening: float = 0.5
-    photon_share: float = 0.5
+    photon_share: float = 1.0
 
     def __post_init__(self) -> None:
         self.monte_carlo(1, "cpu")
@@ -77,6 +77,8 @@ def build_patient(
 
     Raises DoseError, TransportError (no such device), CancelledError.
     """
+    if not np.isfinite(patient.tia_bq_s).all() or not (patient.tia_bq_s > 0).any() or (patient.tia_bq_s < 0).any():
+        raise DoseError("its activity is zero everywhere, negative or undefined: there is no dose to compute.")
     seconds: dict[str, float] = {}
     maps = {name: _patient_map(patient, name) for name in ("msv8", "msv20")}
     tia = TiaMap(Image(patient.tia_bq_s, patient.grid, "Bq·s"), "virtual patient", 0.0)

@@ -71,7 +71,7 @@ def heterogeneity(
 
 
 def texture(voxels: NDArray[np.floating], mask: NDArray[np.bool_]) -> dict[str, float]:
-    """GLCM and GLRLM features of the voxels in a mask, by mirp's names. Raises PredictionError where mirp is missing."""
+    """GLCM and GLRLM features of the voxels in a mask, by mirp's names. Raises PredictionError without mirp."""
     try:
         from mirp import extract_features
     except ImportError as error:

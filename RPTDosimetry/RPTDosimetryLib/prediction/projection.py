@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +12,10 @@ from numpy.typing import NDArray
 from RPTDosimetryLib.errors import PredictionError
 from RPTDosimetryLib.prediction.organ_regressor import OrganRegressor
 from RPTDosimetryLib.prediction.pet_case import OrganDose, PetCase, PredictedDose
+from RPTDosimetryLib.prediction.psma_kinetics import SCAN_TIME_MIN
+
+#: PETs outside these times after injection are marked: uptake is then another than the regressor has learnt from.
+SCAN_TIMES_MIN: Final = (45.0, 90.0)
 
 
 def rescaled_pet(case: PetCase, mean_gy_per_gbq: Mapping[str, float]) -> NDArray[np.float32]:
@@ -28,7 +34,13 @@ def rescaled_pet(case: PetCase, mean_gy_per_gbq: Mapping[str, float]) -> NDArray
 def predict_by_projection(case: PetCase, regressor: OrganRegressor) -> PredictedDose:
     """Mean doses of the organs by the regressor, spread inside them as the PET is (Xue et al. 2024)."""
     organs = regressor.predict(case)
-    return projected(case, organs, "projection", f"organ doses by ridge regression, {trained_text(regressor)}")
+    found = projected(case, organs, "projection", f"organ doses by ridge regression, {trained_text(regressor)}")
+    low, high = SCAN_TIMES_MIN
+    if low <= case.scan_time_min <= high:
+        return found
+    at = f"the PET began {case.scan_time_min:.0f} min after injection"
+    late = f"{at}; the regressor knows uptake at {SCAN_TIME_MIN:.0f} min"
+    return replace(found, warnings=(f"{late}, so that its doses may be off beyond their intervals", *found.warnings))
 
 
 def optimal_projection(case: PetCase, true_gy_per_gbq: NDArray[np.floating]) -> NDArray[np.float32]:

@@ -47,7 +47,7 @@ def save_heterogeneity_figure(
     voxels: (PET, dose) of the voxels of one patient's organs.
     """
     figure = new_figure(4.4 * len(voxels), 8.6)
-    top, bottom = figure.subfigures(2, 1, height_ratios=[1.0, 1.1])
+    top, bottom = figure.subfigures(2, 1, squeeze=False, height_ratios=[1.0, 1.1])[:, 0]
     for axis, (organ, (suv, dose)) in zip(np.atleast_1d(top.subplots(1, len(voxels))), voxels.items(), strict=True):
         _, _, _, drawn = axis.hist2d(suv, dose, bins=40, cmin=1, cmap="viridis")
         top.colorbar(drawn, ax=axis, label="voxels")

@@ -34,7 +34,7 @@ class PetFiles:
 @pytest.fixture(scope="session")
 def stored(tmp_path_factory) -> StoredPatient:
     folder = tmp_path_factory.mktemp("patient") / "patient-0001"
-    write_patient(theranostic_patient(torso_anatomy(7), 7), folder, {"seed": 7, "split": "test"})
+    write_patient(theranostic_patient(torso_anatomy(1007), 1007), folder, {"seed": 1007, "split": "test"})
     return read_patient(folder)
 
 

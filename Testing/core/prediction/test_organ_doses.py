@@ -129,6 +129,12 @@ def test_an_organ_unlike_all_patients_known_is_marked_or_withheld(case, tmp_path
     assert not found.map_gy_per_gbq.voxels[case.organs["kidneys"]].any()
 
 
+def test_a_pet_at_another_time_than_learnt_from_is_marked(case):
+    found = predict_by_projection(replace(case, scan_time_min=150.0), regressor_of(case))
+    assert any("150 min after injection" in warning for warning in found.warnings)
+    assert not any("after injection" in warning for warning in predict_by_projection(case, regressor_of(case)).warnings)
+
+
 def test_the_wanted_activity_is_arithmetic_with_its_interval(case):
     found = predict_by_population(case)
     kidneys = next(organ for organ in found.organs if organ.name == "kidneys")

@@ -78,12 +78,10 @@ def test_what_cannot_be_predicted_is_one_clear_error(pet_files, tmp_path, monkey
 def test_the_pet_follows_its_ct_onto_a_therapy_ct_that_lies_elsewhere(pet_files, stored):
     study = read_pet_study(pet_files.study)
     x, y, z = study.ct.grid.origin_mm
-    moved = Image(
-        study.ct.voxels, Grid(study.ct.grid.shape_zyx, study.ct.grid.spacing_mm, (x + 14.4, y - 9.6, z + 9.6)), "HU"
-    )
-    found = align_cts(moved, study.ct)
-    assert np.allclose(found.moving_from_fixed[:3, 3] + (found.moving_from_fixed[:3, :3] - np.eye(3)) @ moved.grid.centre_mm,
-                       (-14.4, 9.6, -9.6), atol=1.0)  # fmt: skip
+    there = Grid(study.ct.grid.shape_zyx, study.ct.grid.spacing_mm, (x + 14.4, y - 9.6, z + 9.6))
+    matrix = align_cts(Image(study.ct.voxels, there, "HU"), study.ct).moving_from_fixed
+    centre = np.array([*there.centre_mm, 1.0])
+    assert np.allclose((matrix @ centre - centre)[:3], (-14.4, 9.6, -9.6), atol=1.0)
 
 
 def test_on_its_own_ct_the_common_grid_keeps_what_the_pet_holds(pet_files, stored):
@@ -100,3 +98,31 @@ def test_images_that_hardly_overlap_have_no_common_grid():
     images = [Image(np.zeros((30, 8, 8)), Grid((30, 8, 8), (5.0,) * 3, (0.0, 0.0, z)), "HU") for z in (0.0, 120.0)]
     with pytest.raises(PredictionError, match="share 30 mm"):
         common_grid_of(*images)
+
+
+def test_the_projection_is_learnt_and_all_methods_are_judged(stored, tmp_path, monkeypatch, capsys):
+    pytest.importorskip("sklearn")
+    split = {"train": 12, "test": 1}
+    for name, number in ((name, n) for name, count in split.items() for n in range(count)):
+        folder = tmp_path / "patients" / f"{name}-{number}"
+        folder.mkdir(parents=True)
+        low = (slice(20, 60),)  # a part of the body is enough, and quick
+        arrays = {"pet_suv": stored.pet_suv, "hu": stored.hu, "dose_gy": stored.dose_gy, "labels": stored.labels}
+        factor = np.float32(1.0 + 0.05 * number)
+        arrays = {key: np.ascontiguousarray(array[low]) for key, array in arrays.items()}
+        arrays["pet_suv"], arrays["dose_gy"] = factor * arrays["pet_suv"], factor * arrays["dose_gy"]
+        np.savez(folder / "arrays.npz", **arrays)
+        described = {**stored.described, "person": folder.name, "split": name}
+        (folder / "patient.json").write_text(json.dumps(described), encoding="utf-8")
+    model = tmp_path / "regressor.json"
+    code, text, told = run(
+        monkeypatch, capsys, "train-projection", "--dataset", tmp_path / "patients", "--out", model, "--json"
+    )
+    assert code == 0, told
+    assert {row["organ"] for row in json.loads(text)["organs"]} >= {"kidneys", "liver"}
+    code, text, told = run(
+        monkeypatch, capsys, "judge-predictions", "--dataset", tmp_path / "patients", "--model", model
+    )
+    assert code == 0, told
+    assert "| kidneys | projection | 1 |" in text
+    assert "[17.6]" in text

@@ -57,6 +57,10 @@ class EvaluationError(DosimetryError):
     """A dose cannot be summarised or compared."""
 
 
+class PredictionError(DosimetryError):
+    """A dose cannot be predicted, or a predictor cannot be trained, from what is given."""
+
+
 class ReportError(DosimetryError):
     """Results cannot be written; nothing half-written is left behind."""
 

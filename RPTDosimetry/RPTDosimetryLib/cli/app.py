@@ -17,6 +17,7 @@ from RPTDosimetryLib.cli import (
     exchange,
     hybrid_options,
     lesion,
+    predict,
     radiobiology,
     register,
     report,
@@ -171,3 +172,4 @@ segment.add_to(app)
 register.add_to(app)
 radiobiology.add_to(app)
 train.add_to(app)
+predict.add_to(app)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -23,9 +23,15 @@ def train(
     out: Annotated[
         Path | None, typer.Option(help="Folder for members, curves and the model; goes on where it was.")
     ] = None,
+    task: Annotated[
+        Literal["hybrid", "predict"], typer.Option(help="hybrid: MSV to Monte Carlo; predict: PET to dose (DoseGAN).")
+    ] = "hybrid",
     as_json: Json = False,
 ) -> None:
-    """Train the members of a model on patients with Monte Carlo doses. The same command goes on after a break."""
+    """Train the members of a model on patients with known doses. The same command goes on after a break."""
+    if task == "predict":
+        _train_gan(config, out, as_json)
+        return
     from RPTDosimetryLib.errors import LearningError
     from RPTDosimetryLib.learning.train import train as train_model
     from RPTDosimetryLib.learning.training_settings import default_train_toml, read_train_settings
@@ -47,6 +53,26 @@ def train(
         for key in ("rae_percent", "voi_percent")
     ]
     print(rows_text(("figure", "network", "msv8"), rows))
+
+
+def _train_gan(config: Path | None, out: Path | None, as_json: bool) -> None:
+    from RPTDosimetryLib.errors import PredictionError
+    from RPTDosimetryLib.prediction.gan_settings import default_gan_toml
+    from RPTDosimetryLib.prediction.gan_train import train_from_file
+
+    if config is None:
+        print(default_gan_toml(), end="")
+        return
+    if out is None:
+        raise PredictionError("Give --out, the folder for weights, checkpoints and the model card.")
+    with shown_progress(quiet=as_json) as progress:
+        model = train_from_file(config, out, progress)
+    if as_json:
+        print_json(model.card)
+        return
+    print(f"{out}: {len(model.generators)} folds, judged on the patients each has not seen")
+    rows = [{"organ": name, **figures} for name, figures in model.card["held_out"]["organs"].items()]
+    print(rows_text(("organ", "patients", "mean_percent", "mape_percent", "nrmse_percent"), rows))
 
 
 def models(as_json: Json = False) -> None:

@@ -150,7 +150,7 @@ def test_options_of_the_monte_carlo_are_refused_for_other_engines(small_study, r
     assert "has no options of the Monte Carlo" in answer.err
     answer = small_study.run(rptdosimetry, tmp_path / "out", "--engine", "magic")
     assert answer.code == 2
-    assert "choose one of local, monte_carlo" in answer.err
+    assert "choose one of hybrid, local, monte_carlo" in answer.err
     assert not (tmp_path / "out").exists()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import tomllib
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -15,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from RPTDosimetryLib.calibration.settings import CalibrationSettings
 from RPTDosimetryLib.dose.engine import DoseSettings, engine_names
 from RPTDosimetryLib.errors import ConfigurationError
+from RPTDosimetryLib.files import read_toml
 from RPTDosimetryLib.radiobiology.cycles import CyclesSettings
 from RPTDosimetryLib.radiobiology.protection import ProtectionSettings
 from RPTDosimetryLib.radiobiology.tissues import RadiobiologySettings
@@ -59,13 +59,7 @@ def read_settings(path: Path | None) -> RunSettings:
     """
     if path is None:
         return RunSettings()
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} is not valid TOML: {error}.") from error
-    return settings_from(table, str(path))
+    return settings_from(read_toml(path), str(path))
 
 
 def settings_from(table: dict[str, Any], where: str) -> RunSettings:

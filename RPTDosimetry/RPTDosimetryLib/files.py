@@ -1,4 +1,4 @@
-"""Writing a file or a folder of results whole or not at all; the user's own folders on each system."""
+"""Writing a file or a folder of results whole or not at all; reading TOML; the user's own folders on each system."""
 
 from __future__ import annotations
 
@@ -7,12 +7,23 @@ import os
 import shutil
 import sys
 import tempfile
+import tomllib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from RPTDosimetryLib.errors import ReportError
+from RPTDosimetryLib.errors import ConfigurationError, ReportError
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a file of settings. Raises ConfigurationError: it cannot be read, or is not TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} is not valid TOML: {error}.") from error
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib import resources
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from RPTDosimetryLib.errors import ConfigurationError
+from RPTDosimetryLib.files import read_toml
 
 
 class Strict:
@@ -133,13 +133,7 @@ def read_train_settings(path: Path) -> TrainSettings:
 
     Raises ConfigurationError: no such file, not TOML, an unknown key, a value of the wrong kind or out of range.
     """
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} is not valid TOML: {error}.") from error
-    return train_settings_from(table, str(path), path.parent)
+    return train_settings_from(read_toml(path), str(path), path.parent)
 
 
 def train_settings_from(table: dict[str, Any], where: str, folder: Path | None = None) -> TrainSettings:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, fields
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from RPTDosimetryLib.errors import ConfigurationError, PredictionError
+from RPTDosimetryLib.files import read_toml
 
 #: Side of a patch in voxels, as published (Xue et al. 2024).
 PATCH: Final = 32
@@ -105,12 +105,7 @@ def read_gan_config(path: Path) -> tuple[GanSettings, Path]:
 
     What the table leaves out has its default. Raises ConfigurationError.
     """
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} is not valid TOML: {error}.") from error
+    table = read_toml(path)
     patients, chosen = table.pop("patients", None), table.pop("dosegan", {})
     if not isinstance(patients, str) or not isinstance(chosen, dict) or table:
         raise ConfigurationError(

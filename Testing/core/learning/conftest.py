@@ -11,6 +11,17 @@ from RPTDosimetryLib.physics.hounsfield import density_from_hu
 SPACING = (4.8, 4.8, 4.8)
 
 
+@pytest.fixture(scope="module")
+def one_thread():
+    """Threads of several tests at once wait for each other."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def made_up_patient(seed=1, shape=(24, 28, 32), split="train"):
     """An ellipsoid of soft tissue with one lung of random size; "Monte Carlo" is 10 % lower than "MSV" in the lung."""
     rng = np.random.default_rng(seed)

@@ -19,15 +19,8 @@ from RPTDosimetryLib.records import Image, TiaMap, Voi  # noqa: E402
 from RPTDosimetryLib.registration.patient_map import patient_map  # noqa: E402
 
 approx = pytest.approx
+pytestmark = pytest.mark.usefixtures("one_thread")
 OPTIONS = {"channels": [4, 4]}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def weights_of(seed, spread=0.2, options=OPTIONS):

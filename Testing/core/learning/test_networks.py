@@ -15,15 +15,8 @@ from RPTDosimetryLib.learning.predict import predicted, window_boxes  # noqa: E4
 from RPTDosimetryLib.learning.training_cases import training_case  # noqa: E402
 
 approx = pytest.approx
+pytestmark = pytest.mark.usefixtures("one_thread")
 VOXEL = (4.8, 4.8, 4.8)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def with_monai(name):

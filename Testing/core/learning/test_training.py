@@ -24,16 +24,9 @@ from RPTDosimetryLib.learning.training_settings import (  # noqa: E402
     train_settings_from,
 )
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 SMALL = FitChoice(patch_zyx=(16, 16, 16), batch=2, steps=12, validate_every=6, learning_rate=5e-3, ema=0.9)
 TINY = NetworkChoice("linear_kernel", {"channels": (4, 4)})
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def settings_of(cohort=None, fit=SMALL, folds=3, **others):

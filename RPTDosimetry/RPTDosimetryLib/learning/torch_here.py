@@ -19,6 +19,18 @@ def require_torch() -> Any:
     return torch
 
 
+def quick_on_gpu(module: Any) -> Any:
+    """The same module, weights of its 3-D convolutions in the order of memory that a GPU takes fastest.
+
+    Its other tensors keep theirs: torch refuses that order for those of four axes, such as kernels kept as buffers.
+    """
+    torch = require_torch()
+    for part in module.modules():
+        if isinstance(part, torch.nn.Conv3d | torch.nn.ConvTranspose3d):
+            part.to(memory_format=torch.channels_last_3d)
+    return module
+
+
 def device_of(name: str) -> Any:
     """torch.device of cpu, cuda or cuda:N. Raises LearningError for a device that is not there."""
     torch = require_torch()

@@ -19,7 +19,7 @@ from RPTDosimetryLib.learning.losses import loss_of
 from RPTDosimetryLib.learning.network_registry import NetworkKind, network_kind
 from RPTDosimetryLib.learning.patches import PatchPlan, Place, random_batch
 from RPTDosimetryLib.learning.photon_bands import soft_kernels
-from RPTDosimetryLib.learning.torch_here import device_of
+from RPTDosimetryLib.learning.torch_here import device_of, quick_on_gpu
 from RPTDosimetryLib.learning.training_cases import TrainingCase
 from RPTDosimetryLib.learning.training_settings import TrainSettings
 from RPTDosimetryLib.records import Cancelled, Progress, never, silent
@@ -65,7 +65,7 @@ class MemberTraining:
         if self.kind.adapt is not None:
             self.kind.adapt(self.module, soft_kernels("Lu-177", _one_spacing([*self.cases, *self.left_out])))
         if self.kind.dims == 3 and self.device.type == "cuda":
-            self.module = self.module.to(memory_format=torch.channels_last_3d)
+            self.module = quick_on_gpu(self.module)
         self.mean_module = copy.deepcopy(self.module).eval()
         self.optimiser = self._optimiser()
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=settings.fit.precision == "fp16")

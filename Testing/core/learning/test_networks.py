@@ -12,6 +12,7 @@ from RPTDosimetryLib.learning.maps import padded, turned  # noqa: E402
 from RPTDosimetryLib.learning.network_registry import network_kind, network_names, parameter_count  # noqa: E402
 from RPTDosimetryLib.learning.photon_bands import CHANNELS, SCALAR, photon_bands, soft_kernels  # noqa: E402
 from RPTDosimetryLib.learning.predict import predicted, window_boxes  # noqa: E402
+from RPTDosimetryLib.learning.torch_here import quick_on_gpu  # noqa: E402
 from RPTDosimetryLib.learning.training_cases import training_case  # noqa: E402
 
 approx = pytest.approx
@@ -242,3 +243,16 @@ def test_short_memory_takes_smaller_windows_and_says_so(case, monkeypatch):
     _, _, said = predicted(kind, module, case.maps)
     assert calls[1] == calls[0] // 2
     assert "Memory was short" in said[0]
+
+
+def test_order_of_memory_for_a_gpu_changes_no_result_of_a_network_with_kernels():
+    kind = network_kind("linear_kernel")
+    torch.manual_seed(1)
+    module = kind.module({"channels": [4, 4]}).eval()
+    torch.nn.init.normal_(module.head.weight, std=0.2)
+    kind.adapt(module, soft_kernels("Lu-177", VOXEL))
+    assert any(buffer.dim() == 4 for buffer in module.buffers())  # these have no such order
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    quick = quick_on_gpu(module)
+    assert module.head.weight.is_contiguous(memory_format=torch.channels_last_3d)
+    assert all(torch.equal(before[name], tensor) for name, tensor in quick.state_dict().items())

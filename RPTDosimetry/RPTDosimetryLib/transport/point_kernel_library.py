@@ -74,7 +74,10 @@ def is_at_hand(source: str | Nuclide, medium: str | Material) -> bool:
 
 
 def content_hash(decaying: Nuclide, where: Material, settings: PointKernelSettings | None = None) -> str:
-    """SHA-256 of all that a kernel depends on: emissions, material, physics version and, if given, settings."""
+    """SHA-256 of all that a kernel depends on: emissions, material, physics version and, if given, settings.
+
+    Numbers enter with ten significant digits: from Python 3.12 on, sum() rounds otherwise in the last ones.
+    """
     beta = [list(asdict(branch).items()) for branch in decaying.betas]
     content: Mapping[str, Any] = {
         "physics_version": PHYSICS_VERSION,
@@ -84,7 +87,15 @@ def content_hash(decaying: Nuclide, where: Material, settings: PointKernelSettin
         "mean_excitation_energy_ev": where.mean_excitation_energy_ev,
         "settings": None if settings is None else asdict(settings),
     }
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(_ten_digits(content), sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _ten_digits(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(f"{value:.10g}")
+    if isinstance(value, Mapping):
+        return {name: _ten_digits(inner) for name, inner in value.items()}
+    return [_ten_digits(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def shipped_path(decaying: Nuclide, where: Material) -> Path:

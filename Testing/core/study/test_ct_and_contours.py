@@ -220,7 +220,7 @@ def test_open_contours_are_left_out_and_told(write, spect, grid, patient, visit,
 
 
 def test_a_label_without_voxels_cannot_be_drawn(tmp_path, grid, patient, visit):
-    with pytest.raises(VoiError, match="Label 4"):
+    with pytest.raises(VoiError, match="gone has no voxel"):
         write_rtstruct(
             Image(np.zeros(grid.shape_zyx, int), grid, "1"), {4: "gone"}, tmp_path / "rs.dcm", patient, visit()
         )

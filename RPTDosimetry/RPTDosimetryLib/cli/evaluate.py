@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
@@ -13,6 +14,9 @@ from numpy.typing import NDArray
 from RPTDosimetryLib.cli.terminal import Json, print_json, print_warnings, rows_text, shown_progress
 from RPTDosimetryLib.errors import EvaluationError
 from RPTDosimetryLib.records import Image, Voi
+
+if TYPE_CHECKING:
+    from RPTDosimetryLib.evaluation.cohort import CohortCase, CohortSettings
 
 Reference = Annotated[Path, typer.Argument(metavar="REFERENCE", help="Dose [Gy]: image file or DICOM RTDOSE.")]
 Evaluated = Annotated[Path, typer.Argument(metavar="EVALUATED", help="Dose [Gy] on the same grid.")]
@@ -119,30 +123,38 @@ def compare(
 
 
 def evaluate(
-    cohort: Annotated[Path, typer.Argument(metavar="COHORT", help="List of cases: TOML or JSON (see the manual).")],
+    cohort: Annotated[
+        Path, typer.Argument(metavar="COHORT", help="List of cases, TOML or JSON (see the manual); or a data set.")
+    ],
     out: Annotated[Path | None, typer.Option(help="Folder for tables (CSV, JSON) and figures.")] = None,
     drawn: Annotated[str | None, typer.Option(help="Patient whose maps are drawn; the first if left out.")] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(help="Of a data set: models to judge, again for each; default if left out.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="Of a data set: test, validation or train.")] = "test",
+    unguarded: Annotated[
+        bool, typer.Option("--unguarded", help="Of a data set: also what a model's guard would withhold.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Several methods against one reference over many patients: both papers' tables, paired tests, figures."""
     from RPTDosimetryLib.evaluation.cohort import cohort_of
-    from RPTDosimetryLib.evaluation.cohort_file import cases_of, read_cohort
     from RPTDosimetryLib.evaluation.cohort_tables import cohort_tables
     from RPTDosimetryLib.files import require_folder
     from RPTDosimetryLib.records import never
     from RPTDosimetryLib.report.cohort_folder import evaluate_into
 
-    listed = read_cohort(cohort)
-    if drawn is not None and drawn not in (case.patient for case in listed.cases):
+    listed = _data_set(cohort, model, split, unguarded) if cohort.is_dir() else _listed(cohort)
+    if drawn is not None and drawn not in listed.patients:
         raise EvaluationError(f"{cohort} lists no patient {drawn}: nothing of them can be drawn.")
-    cases, settings, expected = cases_of(listed), listed.settings(), len(listed.cases)
     if out is not None:
         require_folder(out)
     with shown_progress(quiet=as_json) as progress:
         if out is None:
-            found = cohort_of(cases, settings, progress, expected=expected)
+            found = cohort_of(listed.cases, listed.settings, progress, expected=len(listed.patients))
         else:
-            found = evaluate_into(out, cases, settings, drawn, (progress, never), expected)
+            watch = (progress, never)
+            found = evaluate_into(out, listed.cases, listed.settings, drawn, watch, len(listed.patients))
     answer = {**found.answer(), "cohort": str(cohort), "out": out and str(out)}
     if as_json:
         print_json(answer)
@@ -150,6 +162,31 @@ def evaluate(
     print_warnings(answer["warnings"])
     print(f"Cases: {answer['cases']}, patients: {answer['patients']}; evaluated - reference, {_criterion(answer)}\n")
     print(cohort_tables(found))
+
+
+@dataclass(frozen=True)
+class _Listed:
+    """The patients of a cohort, one entry a case; the cases as they are read; how they are compared."""
+
+    patients: tuple[str, ...]
+    cases: Iterator[CohortCase]
+    settings: CohortSettings
+
+
+def _listed(cohort: Path) -> _Listed:
+    from RPTDosimetryLib.evaluation.cohort_file import cases_of, read_cohort
+
+    read = read_cohort(cohort)
+    return _Listed(tuple(case.patient for case in read.cases), cases_of(read), read.settings())
+
+
+def _data_set(cohort: Path, models: list[str] | None, split: str, unguarded: bool) -> _Listed:
+    from RPTDosimetryLib.evaluation.cohort import CohortSettings
+    from RPTDosimetryLib.learning.data_set_cases import DataSetChoice, cases_of_data_set
+
+    choice = DataSetChoice(cohort, split, tuple(models or ["default"]), unguarded)
+    folders = choice.patients()
+    return _Listed(tuple(path.name for path in folders), cases_of_data_set(choice, folders), CohortSettings())
 
 
 def _criterion(answer: dict[str, Any]) -> str:

@@ -17,7 +17,7 @@ from RPTDosimetryLib.evaluation.agreement import OrganAgreement, organ_agreement
 from RPTDosimetryLib.evaluation.cohort_answer import CaseRow, CohortAnswer, VolumeRow
 from RPTDosimetryLib.evaluation.comparable import negative_said
 from RPTDosimetryLib.evaluation.gamma import GammaCounts, GammaResult, GammaSettings, above_cutoff, gamma_index
-from RPTDosimetryLib.evaluation.image_metrics import VoxelComparison
+from RPTDosimetryLib.evaluation.image_metrics import VoxelComparison, rms_beyond_noise_percent
 from RPTDosimetryLib.evaluation.voxel_spread import VoxelSpread, voxel_spread
 from RPTDosimetryLib.records import Cancelled, Image, Progress, Voi, never, silent
 from RPTDosimetryLib.vois.names import known_structure
@@ -32,7 +32,8 @@ class CohortCase:
 
     patient: cases of one patient (its cycles) count as one in tests. vois: organs, lesions, and any other named set of
     voxels, such as an interface (kind "region"). mask: voxels of the overall figures, None: all. seconds: how long each
-    method took. warnings: what was said while it was read.
+    method took. reference_se: standard error (1 σ) of each voxel of the reference, where it is Monte Carlo. warnings:
+    what was said while it was read.
     """
 
     patient: str
@@ -43,6 +44,7 @@ class CohortCase:
     seconds: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     cycle: str = ""
     mask: NDArray[np.bool_] | None = None
+    reference_se: Image | None = None
     warnings: tuple[str, ...] = ()
 
     @property
@@ -158,12 +160,13 @@ def _one_method(
         gamma_cutoff_judged=above.counts.judged,
         gamma_lesions_all_percent=_percent_in(everywhere, in_lesions),
         gamma_lesions_cutoff_percent=_percent_in(above, in_lesions),
+        rms_beyond_noise_percent=_beyond_noise(case, evaluated, case.mask),
         dta_mm=everywhere.settings.dta_mm,
         seconds=case.seconds.get(method),
     )
     organs = organ_agreement(reference, evaluated, case.vois, case.density, comparison)
     volumes = tuple(
-        _volume_row(case, method, (organ, group_of(voi, settings.groups)), (everywhere, above), voi.mask)
+        _volume_row(case, named, (organ, group_of(voi, settings.groups)), (everywhere, above), voi.mask)
         for organ, voi in zip(organs, case.vois, strict=True)
     )
     warnings = (*negative_said(reference, evaluated), *above.warnings)
@@ -190,7 +193,7 @@ _OF_ORGAN = (
 
 def _volume_row(
     case: CohortCase,
-    method: str,
+    named: tuple[str, Image],
     organ: tuple[OrganAgreement, str],
     gammas: tuple[GammaResult, GammaResult],
     mask: NDArray[np.bool_],
@@ -200,12 +203,13 @@ def _volume_row(
     return VolumeRow(
         patient=case.patient,
         cycle=case.cycle,
-        method=method,
+        method=named[0],
         group=group,
         **{name: getattr(row, name) for name in _OF_ORGAN},
         **{name: getattr(row.metrics, name) for name in _OF_VOXELS},
         gamma_all_percent=_percent_in(everywhere, mask),
         gamma_cutoff_percent=_percent_in(above, mask),
+        rms_beyond_noise_percent=_beyond_noise(case, named[1], mask),
     )
 
 
@@ -215,6 +219,14 @@ def _percent(counts: GammaCounts) -> float | None:
 
 def _percent_in(result: GammaResult, mask: NDArray[np.bool_] | None) -> float | None:
     return None if mask is None else _percent(result.counts_in(mask))
+
+
+def _beyond_noise(case: CohortCase, evaluated: Image, mask: NDArray[np.bool_] | None) -> float | None:
+    """Of the mask's voxels, where the reference's error is known."""
+    if case.reference_se is None:
+        return None
+    inside = np.ones(case.reference.grid.shape_zyx, dtype=bool) if mask is None else mask
+    return rms_beyond_noise_percent(case.reference, evaluated, case.reference_se, inside)
 
 
 def _told(settings: CohortSettings) -> CohortSettings:

@@ -27,7 +27,8 @@ class CaseRow:
     """One method of one case against its reference; figures as VoxelMetrics. gamma: pass rates [%], γ ≤ 1.
 
     gamma_all: of all voxels that count, as Mansouri et al. 2024; gamma_cutoff: of those from the cut-off on; lesions:
-    of the voxels in any lesion. None where nothing was judged.
+    of the voxels in any lesion. rms_beyond_noise: the relative error that the reference's standard error does not
+    explain, where that is given. None where nothing was judged.
     """
 
     patient: str
@@ -56,6 +57,7 @@ class CaseRow:
     gamma_lesions_cutoff_percent: float | None
     dta_mm: float
     seconds: float | None
+    rms_beyond_noise_percent: float | None = None
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ class VolumeRow:
     slope_orthogonal: float | None
     gamma_all_percent: float | None
     gamma_cutoff_percent: float | None
+    rms_beyond_noise_percent: float | None = None
 
     @property
     def percent_of_both(self) -> float | None:
@@ -104,12 +107,14 @@ CASE_FIGURES = (
     *("rae_percent", "re_percent", "mae_gy", "rmse_gy", "mse_gy2", "me_gy", "ssim", "psnr_db", "gamma_all_percent"),
     *("gamma_cutoff_percent", "gamma_lesions_all_percent", "gamma_lesions_cutoff_percent", "mape_percent"),
     *("correlation", "low_dose_correlation", "slope_origin", "slope_orthogonal", "seconds"),
+    "rms_beyond_noise_percent",
 )
 TESTED = ("rae_percent", "mae_gy", "rmse_gy", "ssim", "psnr_db", "gamma_all_percent", "gamma_cutoff_percent")
 #: Figures of a group of volumes that are averaged.
 VOLUME_FIGURES = (
     *("error_percent", "absolute_error_percent", "error_gy", "absolute_error_gy", "rae_percent", "mape_percent"),
     *("correlation", "slope_origin", "dvh_r2", "gamma_all_percent", "gamma_cutoff_percent"),
+    "rms_beyond_noise_percent",
 )
 
 
@@ -225,6 +230,8 @@ def cohort_conventions() -> dict[str, str]:
         "n - 1",
         "gamma_all_percent": "all voxels that count, without cut-off, as Mansouri et al. 2024",
         "gamma_cutoff_percent": "reference voxels from the cut-off on",
+        "rms_beyond_noise_percent": "root of mean (E^2 - SE^2)/D^2 over voxels whose evaluated dose D is "
+        "at least 1 % of the reference's maximum: the relative error without the reference's own noise SE",
         "organ error": "of the mean dose, weighted by mass where a density is given; lesions one by one",
         "pooled_voxels": "voxels of all cases together",
         "tests": f"paired over patients, two-sided, not corrected for several tests; from {FEWEST_PAIRS} patients on",

@@ -10,6 +10,7 @@ from RPTDosimetryLib.text import aligned
 #: Rows of the table of voxel figures: figure, what people call it, factor, format. As Mansouri et al. 2024, then Kim.
 _PRINTED = (
     ("rae_percent", "RAE [%]", 1.0, ".2f"),
+    ("rms_beyond_noise_percent", "RMS beyond noise [%]", 1.0, ".2f"),
     ("re_percent", "RE [%]", 1.0, "+.2f"),
     ("mape_percent", "MAPE [%]", 1.0, ".2f"),
     ("mae_gy", "MAE [Gy]", 1.0, ".4g"),
@@ -73,7 +74,8 @@ def voxel_table(cohort: CohortAnswer) -> list[list[str]]:
 def organ_table(cohort: CohortAnswer, figure: str = "absolute_error_percent", style: str = ".2f") -> list[list[str]]:
     """Head and rows of text: a figure of each group, mean ± SD over its volumes (lesions one by one), with their n."""
     methods = cohort.methods
-    title = {"absolute_error_percent": "absolute error of the mean dose [%]", "error_percent": "error [%]"}
+    title = {"absolute_error_percent": "absolute error of the mean dose [%]", "error_percent": "error [%]",
+             "rms_beyond_noise_percent": "RMS error of voxels beyond the reference's noise [%]"}  # fmt: skip
     rows = [[title.get(figure, figure), "n", *methods]]
     for group in cohort.groups:
         told = [spread_dict(cohort.of_volumes(method, group, figure))["each"] for method in methods]
@@ -86,6 +88,8 @@ def cohort_tables(cohort: CohortAnswer) -> str:
     parts = [aligned(voxel_table(cohort))]
     if cohort.groups:
         parts += [aligned(organ_table(cohort)), aligned(organ_table(cohort, "error_percent", "+.2f"))]
+        if any(row.rms_beyond_noise_percent is not None for row in cohort.volumes):
+            parts.append(aligned(organ_table(cohort, "rms_beyond_noise_percent")))
     tested = [test for test in cohort.tests() if test.wilcoxon_p is not None or test.t_p is not None]
     if tested:
         head = ["paired over patients", "second − first", "n", "Wilcoxon p", "paired t p"]

@@ -114,6 +114,25 @@ class VoxelComparison:
         return float(values.mean()) if values.size else None
 
 
+def rms_beyond_noise_percent(
+    reference: Image, evaluated: Image, reference_se: Image, mask: NDArray[np.bool_]
+) -> float | None:
+    """100·√max(0, mean((E² − SE²)/D²)) over the mask's voxels with D ≥ 1 % of max R; None where there is none.
+
+    With an unbiased reference of variance SE², mean E² is the squared error of the evaluated map D plus SE²: what is
+    left is that of the map alone. It is relative to D, as a noisy R below the bar would let noise back in. SE [Gy] of
+    each voxel is itself an estimate, so single voxels tell nothing.
+    """
+    truth = np.asarray(reference.voxels, dtype=np.float64)
+    dose = np.asarray(evaluated.voxels, dtype=np.float64)
+    counted = mask & (dose > 0.0) & (dose >= RELATIVE_FLOOR_PERCENT / 100.0 * truth.max())
+    if not counted.any():
+        return None
+    noise = np.asarray(reference_se.voxels, dtype=np.float64)[counted]
+    excess = float(np.mean(((dose[counted] - truth[counted]) ** 2 - noise**2) / dose[counted] ** 2))
+    return 100.0 * float(np.sqrt(max(excess, 0.0)))
+
+
 def ssim_map(
     reference_gy: NDArray[np.float64], evaluated_gy: NDArray[np.float64], range_gy: float
 ) -> NDArray[np.float64] | None:

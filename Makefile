@@ -22,6 +22,8 @@ test: setup
 		|| echo "Slicer's libraries cannot be installed here: the tests of the panel say so and are skipped."
 	@$(MAKE) --no-print-directory $(VENV)/.dl-ready \
 		|| echo "Torch cannot be installed here: the tests of the networks say so and are skipped."
+	@$(MAKE) --no-print-directory $(VENV)/.predict-ready \
+		|| echo "scikit-learn or mirp cannot be installed here: their tests say so and are skipped."
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -48,6 +50,12 @@ $(VENV)/.dl-ready: $(VENV)/.ready
 	@echo "Adding torch and MONAI to $(VENV) (about 1 GB, one to five minutes)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dl]'
+	@touch $@
+
+# For learning the projection of a PET, and its textures.
+$(VENV)/.predict-ready: $(VENV)/.ready
+	@echo "Adding scikit-learn and mirp to $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[predict]'
 	@touch $@
 
 clean:

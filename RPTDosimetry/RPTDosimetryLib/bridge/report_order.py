@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +30,11 @@ _WAITING = f"rptdosimetry-report-{os.getpid()}-"
 
 
 def order_of(case: Case, kinetics: Any, scene: Path | None) -> ReportOrder:
-    """The order of a report. kinetics: the KineticsChoice of the step. Raises what the steps' readers raise."""
+    """The order of a report. kinetics: the KineticsChoice of the step. Raises ConfigurationError for assumptions that
+    cannot be, and what the steps' readers raise.
+    """
+    from RPTDosimetryLib.bridge.assumptions import choices_of
+    from RPTDosimetryLib.bridge.comparison_choices import compared_of
     from RPTDosimetryLib.bridge.doses import doses_of_case, tia_of_case
     from RPTDosimetryLib.bridge.patient import patient_of_case
     from RPTDosimetryLib.bridge.quantified import activity_check_of, calibration_of, cut_of, totals_of
@@ -51,7 +56,9 @@ def order_of(case: Case, kinetics: Any, scene: Path | None) -> ReportOrder:
         totals=tuple(totals_of(case)),
         checks=(*activity_check_of(case).allowed, *cut_of(case)),
         settings={"panel": settings_of(case)},
+        choices=choices_of(case),
         comparison=comparison.answer(case),
+        compared=compared_of(case),
         reviewer=told.reviewer,
         comment=told.comment,
         scene=scene,
@@ -74,8 +81,11 @@ def settings_of(case: Case) -> dict[str, str]:
     return {name: str(node.GetParameter(name)) for name in sorted(names)}
 
 
-def preview_of(case: Case, files: tuple[str, ...]) -> Summary:
-    """What the summary will say, as far as it is known before the report is written."""
+def preview_of(case: Case, files: tuple[str, ...], effects: Mapping[str, Any] | None = None) -> Summary:
+    """What the summary will say, as far as it is known before the report is written.
+
+    effects: by engine what effect_nodes.effects_told has told, where it is of the doses and assumptions of now.
+    """
     from RPTDosimetryLib.bridge.volumes_of_interest import known_of
     from RPTDosimetryLib.report.exports import notice_of
     from RPTDosimetryLib.report.summary import Summary
@@ -86,10 +96,12 @@ def preview_of(case: Case, files: tuple[str, ...]) -> Summary:
     warnings = [*at.lines(case.node_of_settings, "Warnings")]
     for node in [*case.nodes(at.TIA), *doses]:
         warnings += at.lines(node, "Warnings")
+    for known in (effects or {}).values():
+        warnings += known["warnings"]
     return Summary(
         patient_id=at.text(case.node_of_settings, "PatientId"),
         administration=case.administration(strict=False),
-        tables=tuple(_tables(case)),
+        tables=tuple(_tables(case, effects or {})),
         methods=tuple(dict.fromkeys(at.text(node, "Method") for node in doses)),
         reviewer=told.reviewer,
         comment=told.comment,
@@ -99,23 +111,28 @@ def preview_of(case: Case, files: tuple[str, ...]) -> Summary:
     )
 
 
-def _tables(case: Case) -> list[TableOfText]:
-    """Organ doses that step Dose left in the scene, and the table of the comparison."""
+def _tables(case: Case, effects: Mapping[str, Any]) -> list[TableOfText]:
+    """Organ doses that step Dose left in the scene, what they mean, and the table of the comparison."""
     from RPTDosimetryLib.bridge.dose_nodes import organ_doses_of_case
     from RPTDosimetryLib.bridge.volumes_of_interest import known_of
-    from RPTDosimetryLib.report.summary import TableOfText, organ_text
+    from RPTDosimetryLib.report.compared import COLUMNS, compared_rows, compared_title
+    from RPTDosimetryLib.report.summary import TableOfText, assessment_text, organ_text
 
     reviews = {voi.name: voi.review for voi in known_of(case).settled}
     found = []
     for engine, rows in organ_doses_of_case(case).items():
         # doses are as computed; who has accepted a contour may have changed since
-        now = [replace(row, reviewed_by=_reviewed_by(reviews.get(row.name))) for row in rows]
+        known = effects.get(engine)
+        u_gy = {each["name"]: each["mean_u_gy"] for each in known["told"]["uncertainty"]} if known else {}
+        now = [
+            replace(row, reviewed_by=_reviewed_by(reviews.get(row.name)), mean_u_gy=u_gy.get(row.name)) for row in rows
+        ]
         found.append(organ_text(now, f"Engine {engine}"))
+        found += assessment_text(f"Engine {engine}", known["rows"], known["told"]["limits"]) if known else []
     told = comparison.answer(case)
-    compared = tuple(tuple(row) for row in comparison.organ_rows(told)) if told else ()
-    if compared:
-        columns = tuple(title for _key, title, _style in comparison.ORGAN_COLUMNS)
-        found.append(TableOfText(f"Comparison: {told['doses'][1]} against {told['doses'][0]}", columns, compared))
+    if told and told["figures"]["volumes"]:
+        columns = tuple(title for _key, title, _style in COLUMNS)
+        found.append(TableOfText(f"Comparison: {compared_title(told)}", columns, compared_rows(told)))
     return found
 
 

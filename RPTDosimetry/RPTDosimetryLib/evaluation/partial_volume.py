@@ -103,11 +103,18 @@ def partial_dvh_answer(
         "unit": "Gy",
         "mean_weighting": "voxel volume (no density given)" if density is None else "voxel mass",
         "bins": BINS_TOLD,
-        "partial_volume": f"each voxel in {parts}x{parts}x{parts} parts, dose linear between voxel centres, weighted "
-        "by the share of a part that the volume fills; cumulative volume a monotonic cubic through its steps",
+        "partial_volume": partial_told(parts),
         "volumes": [_figures(cover, label, dose.grid.voxel_volume_ml) for label, cover in enumerate(covers, start=1)],
         "warnings": [text for shape in shapes for text in getattr(shape, "warnings", ())],
     }
+
+
+def partial_told(parts: int) -> str:
+    """What was done, in words."""
+    return (
+        f"each voxel in {parts}x{parts}x{parts} parts, dose linear between voxel centres, weighted by the share of a "
+        "part that the volume fills; cumulative volume a monotonic cubic through its steps"
+    )
 
 
 def _figures(cover: CoveredDose, label: int, voxel_volume_ml: float) -> dict[str, Any]:

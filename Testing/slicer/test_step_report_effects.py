@@ -1,4 +1,4 @@
-"""Biological effect and assumptions by clicking: maps as the library writes them, settings kept, what goes out of date."""
+"""Biological effect and assumptions by clicking: maps as the library writes them, settings, what goes out of date."""
 
 import csv
 import json
@@ -25,6 +25,13 @@ def voxels(case, kind, engine="local"):
     return slicer.util.arrayFromVolume(effect_map(case, engine, kind)).copy()
 
 
+def map_of(folder, name):
+    """A map of the report with its NaN."""
+    from RPTDosimetryLib.study.image_files import read_image
+
+    return read_image(folder / "report" / name, "Gy", "keep").voxels
+
+
 def set_cell(table, row, column, text):
     table.item(row, column).setText(text)
     events()
@@ -48,14 +55,11 @@ def test_the_maps_are_those_of_the_report_and_of_the_formula_bit_for_bit(ready, 
     from RPTDosimetryLib.bridge.effect_nodes import effects_told
     from RPTDosimetryLib.radiobiology.organ_effects import bed_of_dose
     from RPTDosimetryLib.radiobiology.tissues import TISSUES
-    from RPTDosimetryLib.study.image_files import read_image
 
     weighted(ready)
     written(ready)
     for kind, name in (("bed", "bed_gy.nrrd"), ("eqd2", "eqd2_gy.nrrd")):
-        np.testing.assert_array_equal(
-            voxels(ready.case, kind), read_image(tmp_path / "report" / name, "Gy", "keep").voxels
-        )
+        np.testing.assert_array_equal(voxels(ready.case, kind), map_of(tmp_path, name))
     gray = doses_of_case(ready.case)[0].image.voxels
     kidney = next(voi for voi in vois_on(doses_of_case(ready.case)[0].image.grid) if voi.name == "kidney").mask
     row = next(row for row in effects_told(ready.case, "local")["rows"] if row["name"] == "kidney")
@@ -106,7 +110,6 @@ def test_the_maps_have_legend_unit_place_and_mark_of_what_made_them(ready):  # n
 
 def test_another_alpha_beta_puts_maps_and_report_out_of_date_and_changes_both(ready, tmp_path):  # noqa: F811
     from RPTDosimetryLib.bridge.effect_nodes import effects_told
-    from RPTDosimetryLib.study.image_files import read_image
 
     step = weighted(ready)
     written(ready)
@@ -125,9 +128,7 @@ def test_another_alpha_beta_puts_maps_and_report_out_of_date_and_changes_both(re
     assert after["bed_gy"] - after["dose_gy"] == pytest.approx((before["bed_gy"] - before["dose_gy"]) / 2, rel=1e-9)
     assert f"{after['bed_gy']:.4g}" in ui.preview.toPlainText()
     written(ready)
-    np.testing.assert_array_equal(
-        voxels(ready.case, "bed"), read_image(tmp_path / "report" / "bed_gy.nrrd", "Gy", "keep").voxels
-    )
+    np.testing.assert_array_equal(voxels(ready.case, "bed"), map_of(tmp_path, "bed_gy.nrrd"))
     with (tmp_path / "report" / "radiobiology.csv").open(encoding="utf-8", newline="") as file:
         table = list(csv.DictReader(line for line in file if not line.startswith("#")))
     assert float(table[0]["bed_gy"]) == after["bed_gy"]
@@ -193,7 +194,7 @@ def test_an_earlier_cycle_adds_its_dose_and_its_bed(ready, tmp_path):  # noqa: F
     """The same dose a second time: twice the dose, twice the BED, in maps and table; then it is taken away."""
     from RPTDosimetryLib.bridge.doses import doses_of_case
     from RPTDosimetryLib.bridge.effect_nodes import effect_map, effects_told
-    from RPTDosimetryLib.study.image_files import read_image, write_image
+    from RPTDosimetryLib.study.image_files import write_image
 
     dose = doses_of_case(ready.case)[0].image
     write_image(dose, tmp_path / "cycle1.nrrd")
@@ -217,9 +218,7 @@ def test_an_earlier_cycle_adds_its_dose_and_its_bed(ready, tmp_path):  # noqa: F
     assert row["cumulative_gy"] == pytest.approx(2 * row["dose_gy"])
     written(ready)
     for kind, name in (("cumulative_dose", "cumulative_dose_gy.nrrd"), ("cumulative_bed", "cumulative_bed_gy.nrrd")):
-        np.testing.assert_array_equal(
-            voxels(ready.case, kind), read_image(tmp_path / "report" / name, "Gy", "keep").voxels
-        )
+        np.testing.assert_array_equal(voxels(ready.case, kind), map_of(tmp_path, name))
     ui.previousTable.setCurrentCell(0, 0)
     ui.previousRemove.click()
     events()

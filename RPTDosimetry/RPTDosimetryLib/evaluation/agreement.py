@@ -12,7 +12,7 @@ from RPTDosimetryLib.errors import VoiError
 from RPTDosimetryLib.evaluation.dvh import Dvh, dvh, dvh_r2
 from RPTDosimetryLib.evaluation.image_metrics import VoxelComparison, VoxelMetrics
 from RPTDosimetryLib.evaluation.organ_table import DoseSummary, dose_summary
-from RPTDosimetryLib.evaluation.partial_volume import covered_dose
+from RPTDosimetryLib.evaluation.partial_volume import covered_dose, parts_of
 from RPTDosimetryLib.grid import require_same_grid
 from RPTDosimetryLib.physics.media import SCHNEIDER_8
 from RPTDosimetryLib.records import Image, Voi
@@ -79,7 +79,8 @@ def organ_agreement(
     """One row a volume, in their order. comparison: of the same maps, where one is at hand.
 
     parts: each voxel is cut into parts along each axis, and those at the edge of a volume count by their share
-    (partial_volume.py) in means, D_x, homogeneity and R²; None: whole voxels. metrics are of whole voxels always.
+    (partial_volume.py) in means, D_x, homogeneity and R², unless it has more than MOST_VOXELS; None: whole voxels.
+    metrics are of whole voxels always.
 
     Raises GridMismatchError, EvaluationError (also a volume with doses below 0), VoiError (empty, only air).
     """
@@ -90,7 +91,8 @@ def organ_agreement(
     for voi in vois:
         require_same_grid(reference.grid, voi.grid, f"Dose and the mask of {voi.name}")
         tissue = _tissue(voi, density)
-        both = [_figures(image, voi, tissue, density, parts) for image in (reference, evaluated)]
+        cut = parts_of(voi, parts)
+        both = [_figures(image, voi, tissue, density, cut) for image in (reference, evaluated)]
         rows.append(_row(voi, tissue, both[0], both[1], comparison.metrics(tissue)))
     return rows
 

@@ -24,7 +24,7 @@ from RPTDosimetryLib.evaluation.image_metrics import (
     VoxelComparison,
     VoxelMetrics,
 )
-from RPTDosimetryLib.evaluation.partial_volume import partial_told
+from RPTDosimetryLib.evaluation.partial_volume import MOST_VOXELS, partial_told
 from RPTDosimetryLib.records import Image, Voi
 
 
@@ -64,7 +64,7 @@ class DoseComparison:
         }
 
     def _partial(self) -> dict[str, str]:
-        return {} if self.parts is None else {"partial_volume": partial_told(self.parts)}
+        return {} if self.parts is None else {"partial_volume": f"volumes of up to {MOST_VOXELS} voxels: {partial_told(self.parts)}"}
 
     def notes(self) -> list[str]:
         """Why a figure is missing."""

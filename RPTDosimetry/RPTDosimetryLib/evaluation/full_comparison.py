@@ -16,7 +16,7 @@ from RPTDosimetryLib.evaluation.dvh import Dvh, dvh
 from RPTDosimetryLib.evaluation.gamma import GammaResult, GammaSettings
 from RPTDosimetryLib.evaluation.gamma_answer import gamma_answer
 from RPTDosimetryLib.evaluation.image_metrics import RELATIVE_FLOOR_PERCENT
-from RPTDosimetryLib.evaluation.partial_volume import covered_dose
+from RPTDosimetryLib.evaluation.partial_volume import covered_dose, parts_of
 from RPTDosimetryLib.evaluation.violin import Violin, error_violins
 from RPTDosimetryLib.evaluation.voxel_spread import VoxelSpread, voxel_spread
 from RPTDosimetryLib.grid import require_same_grid
@@ -164,7 +164,11 @@ def _histograms(reference: Image, evaluated: Image, voi: Voi, parts: int | None)
 
 
 def volume_histogram(dose: Image, voi: Voi, parts: int | None = None) -> Dvh:
-    """Cumulative histogram of a volume, air included: of whole voxels, or of their parts with shares at its edge."""
+    """Cumulative histogram of a volume, air included: of whole voxels, or of their parts with shares at its edge.
+
+    Whole ones also where the volume has more than MOST_VOXELS (partial_volume.py).
+    """
+    parts = parts_of(voi, parts)
     if parts is None:
         return dvh(dose.voxels[voi.mask], voi.grid.voxel_volume_ml, voi.name)
     covered = covered_dose(dose, voi, parts)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from slicer.i18n import tr as _
 
 from RPTDosimetryLib.bridge.case import Case
+from RPTDosimetryLib.bridge.words import in_panel_words
 from RPTDosimetryLib.errors import ConfigurationError, DosimetryError
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def problems(case: Case) -> list[str]:
     try:
         settings_of(case)
     except DosimetryError as error:
-        return [str(error)]
+        return [in_panel_words(str(error))]
     return []
 
 

@@ -20,6 +20,7 @@ from RPTDosimetryLib.errors import ReportError
 from RPTDosimetryLib.records import Review
 
 if TYPE_CHECKING:
+    from RPTDosimetryLib.report.assessment import Choices
     from RPTDosimetryLib.report.exports import ReportOrder
     from RPTDosimetryLib.report.summary import Summary, TableOfText
 
@@ -44,7 +45,7 @@ def order_of(case: Case, kinetics: Any, scene: Path | None) -> ReportOrder:
     from RPTDosimetryLib.report.exports import ReportOrder
     from RPTDosimetryLib.tia.kinetics import series_of_registered
 
-    registered, told = registered_of(case), case.parameters.report
+    registered, told, choices = registered_of(case), case.parameters.report, choices_of(case)
     return ReportOrder(
         registered=registered,
         series=series_of_registered(registered),
@@ -55,8 +56,8 @@ def order_of(case: Case, kinetics: Any, scene: Path | None) -> ReportOrder:
         recovery=calibration_of(case).recovery_curve(),
         totals=tuple(totals_of(case)),
         checks=(*activity_check_of(case).allowed, *cut_of(case)),
-        settings={"panel": settings_of(case)},
-        choices=choices_of(case),
+        settings={"panel": settings_of(case), **_assumed(choices)},
+        choices=choices,
         comparison=comparison.answer(case),
         compared=compared_of(case),
         reviewer=told.reviewer,
@@ -65,6 +66,11 @@ def order_of(case: Case, kinetics: Any, scene: Path | None) -> ReportOrder:
         parts=parts_of(case),
         key=secrets.token_hex(16) if told.deidentify else None,
     )
+
+
+def _assumed(choices: Choices) -> dict[str, Any]:
+    """The assumptions written out under the names of run.toml: rows that nobody edited stand there too."""
+    return {name: getattr(choices, name) for name in ("radiobiology", "cycles", "uncertainty", "protection")}
 
 
 def parts_of(case: Case) -> tuple[str, ...]:

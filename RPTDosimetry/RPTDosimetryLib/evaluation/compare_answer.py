@@ -64,7 +64,9 @@ class DoseComparison:
         }
 
     def _partial(self) -> dict[str, str]:
-        return {} if self.parts is None else {"partial_volume": f"volumes of up to {MOST_VOXELS} voxels: {partial_told(self.parts)}"}
+        if self.parts is None:
+            return {}
+        return {"partial_volume": f"volumes of up to {MOST_VOXELS} voxels: {partial_told(self.parts)}"}
 
     def notes(self) -> list[str]:
         """Why a figure is missing."""

@@ -113,7 +113,7 @@ def save_compared(compared: ComparedDoses, vois: Sequence[Voi], told: Mapping[st
     doses = (aligned.reference, aligned.evaluated, aligned.inside)
     shown = [voi for voi in on_grid if voi.name in {row["name"] for row in rows}]
     save_relative_error(doses, shown, folder / ERRORS)
-    save_density({compared_title(told): voxel_spread(*doses)}, folder / VOXELS, "Voxel by voxel")
+    save_density({"evaluated against reference": voxel_spread(*doses)}, folder / VOXELS, "Voxel by voxel")
     save_error_violins(error_violins(relative_error_map(*doses), shown), folder / VIOLINS)
     if shown:
         save_organ_agreement(_agreements(rows), told["figures"]["mean_weighting"], folder / ORGANS)

@@ -9,7 +9,6 @@ from slicer.i18n import tr as _
 from RPTDosimetryLib.bridge import assumptions
 from RPTDosimetryLib.bridge.case import Case
 from RPTDosimetryLib.bridge.steps.record_table import RecordTable
-from RPTDosimetryLib.bridge.words import in_panel_words
 from RPTDosimetryLib.errors import RadiobiologyError
 
 
@@ -42,7 +41,7 @@ class AssumptionForm:
         for table in self.tables.values():
             table.refresh(case)
         told = assumptions.problems(case)
-        self.ui.assumptionsLabel.text = in_panel_words("\n".join(told))
+        self.ui.assumptionsLabel.text = "\n".join(told)
         self.ui.assumptionsLabel.setVisible(bool(told))
         count = len(assumptions.rows_of(case, assumptions.PREVIOUS))
         counted = _("Assumptions, earlier cycles: {n}").format(n=count)

@@ -66,7 +66,17 @@ class RecordTable:
         if row < len(rows):
             column = self.columns[place]
             rows[row] = rows[row] | {column.key: _typed(column, self.table.item(row, place))}
+            self._shown = rows  # the table is not filled anew: the next cell may be open by now
+            self._tell(row, rows[row])
             self._put(rows)
+
+    def _tell(self, number: int, row: dict[str, Any]) -> None:
+        self._showing = True
+        try:
+            for place, column in enumerate(self.columns):
+                self.table.item(number, place).setToolTip(_tip(row, column))
+        finally:
+            self._showing = False
 
 
 def _item(column: Column, value: Any, tip: str) -> Any:

@@ -35,7 +35,6 @@ def order_of(case: Case, kinetics: Any, scene: Path | None) -> ReportOrder:
     cannot be, and what the steps' readers raise.
     """
     from RPTDosimetryLib.bridge.assumptions import choices_of
-    from RPTDosimetryLib.bridge.comparison_choices import compared_of
     from RPTDosimetryLib.bridge.doses import doses_of_case, tia_of_case
     from RPTDosimetryLib.bridge.patient import patient_of_case
     from RPTDosimetryLib.bridge.quantified import activity_check_of, calibration_of, cut_of, totals_of
@@ -59,7 +58,6 @@ def order_of(case: Case, kinetics: Any, scene: Path | None) -> ReportOrder:
         settings={"panel": settings_of(case), **_assumed(choices)},
         choices=choices,
         comparison=comparison.answer(case),
-        compared=compared_of(case),
         reviewer=told.reviewer,
         comment=told.comment,
         scene=scene,

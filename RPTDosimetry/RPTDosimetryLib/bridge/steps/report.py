@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,6 +15,7 @@ from RPTDosimetryLib.background import Request
 from RPTDosimetryLib.bridge import assumptions, comparison
 from RPTDosimetryLib.bridge import attributes as at
 from RPTDosimetryLib.bridge.case import Case, fingerprint
+from RPTDosimetryLib.bridge.comparison_choices import compared_of
 from RPTDosimetryLib.bridge.effect_nodes import effect_engines
 from RPTDosimetryLib.bridge.quantified import activity_check_of
 from RPTDosimetryLib.bridge.report_order import forget_saved_scenes, order_of, parts_of, preview_of, save_scene
@@ -115,7 +117,7 @@ class ReportStep(Step):
     def request(self, case: Case) -> Request:
         """The scene is saved first; the rest is written in the background."""
         kinetics = self.others["kinetics"].choice(case)  # type: ignore[attr-defined]
-        order = order_of(case, kinetics, save_scene())
+        order = replace(order_of(case, kinetics, save_scene()), compared=compared_of(case))
         return Request("write_report", (order, Path(case.parameters.report.folder)))
 
     def take(self, case: Case, result: Any) -> list[Any]:

@@ -16,6 +16,7 @@ from slicer.ScriptedLoadableModule import (
 
 from RPTDosimetryLib.bridge.parameters import (
     AdministrationParameters,
+    AssumptionParameters,
     CalibrationParameters,
     CompareParameters,
     DoseParameters,
@@ -67,6 +68,7 @@ class RPTDosimetryParameterNode:
     dose: DoseParameters
     monteCarlo: MonteCarloParameters
     compare: CompareParameters
+    assumptions: AssumptionParameters
     report: ReportParameters
 
 

@@ -140,6 +140,30 @@ def test_a_second_click_with_other_criteria_and_a_mask_is_right(ready, doses):
     assert len(ready.case.nodes()) == before
 
 
+def test_partial_voxels_change_histograms_and_doses_of_volumes_as_in_the_library(ready, doses):
+    from RPTDosimetryLib.bridge import comparison
+    from RPTDosimetryLib.evaluation.compare_answer import compare_doses
+    from RPTDosimetryLib.evaluation.full_comparison import volume_histogram
+
+    step = compared(ready)
+    whole = step.ui.organTable.item(2, 1).text()
+    before = maps(ready.case)["gamma"]
+    step.ui.partialBox.click()
+    events()
+    assert "out of date" in ready._headers["compare"].text
+    compared(ready)
+    reference, evaluated, vois = doses
+    rows = compare_doses(reference, evaluated, vois, parts=4).organs
+    assert step.ui.organTable.item(2, 1).text() == f"{rows[2].reference_mean_gy:.4g}" != whole
+    np.testing.assert_array_equal(maps(ready.case)["gamma"], before)
+    chart = comparison.part(ready.case, comparison.HISTOGRAMS)
+    assert chart.GetYAxisTitle() == "Volume, partial voxels [%]"
+    _gray, percent = series_of(chart)["lesion_1 (reference)"]
+    known = volume_histogram(reference, vois[2], 4)
+    assert percent[:100] == pytest.approx(100 * known.cumulative[::4][:100])
+    assert "partial voxels at their edge" in step.ui.figuresLabel.text
+
+
 def test_exchanging_the_doses_changes_the_sign(ready):
     step = compared(ready)
     first = maps(ready.case)["difference"]

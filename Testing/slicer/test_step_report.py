@@ -148,6 +148,19 @@ def test_a_comparison_goes_into_the_report(ready, tmp_path):
     assert told["gamma"]["settings"]["dta_mm"] == 4.795
     assert {row["name"] for row in rows_of(folder / "compared_organs.csv")} == {"kidney", "liver lesion", "body"}
     assert "Comparison: " in (folder / "summary.html").read_text(encoding="utf-8")
+    record = json.loads((folder / "msv8" / "provenance.json").read_text(encoding="utf-8"))
+    pictures = {f"compared_{name}.png" for name in ("errors", "organs", "dvh", "voxels", "violins")}
+    assert pictures <= set(record["outputs_sha256"])
+    page = (folder / "msv8" / "report.html").read_text(encoding="utf-8")
+    for caption in (
+        "limits of agreement",
+        "Voxel against voxel",
+        "Relative errors of voxels",
+        "Dose-volume histograms",
+    ):
+        assert caption in page
+    assert "Dose msv8 [Gy] against Dose local [Gy]" in page
+    assert record["settings"]["radiobiology"]["tissues"][0]["source"].startswith("Barone 2005")
 
 
 def test_a_file_in_the_way_and_no_permission_are_sentences(ready, tmp_path, monkeypatch):

@@ -27,6 +27,7 @@ COMPARISON, COMPARED_DOSE, PROFILE = (
     "compared_dose",
     "profile",
 )  # maps and tables; a dose from a file; a line
+EFFECT = "effect"  # maps of BED and EQD2, sums over cycles, tables of them
 SEQUENCE, BROWSER, SHOWN = "sequence", "browser", "shown"  # made from the rest, never saved
 
 _written = [0]

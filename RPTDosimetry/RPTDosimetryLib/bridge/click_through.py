@@ -40,6 +40,8 @@ def click_through(panel: Panel, report_folder: Path, engines: tuple[str, ...] = 
     yield _run(panel, "dose", "runButton")
     yield _run(panel, "compare", "compareButton")
     panel.open_step("report")
+    _press(panel, "report", "effectsButton")
+    panel.runner.wait()
     _widget(panel, "report", "reviewerEdit").text = REVIEWER
     _widget(panel, "report", "folderEdit").currentPath = str(report_folder)
     yield _run(panel, "report", "exportButton")

@@ -125,7 +125,9 @@ def put_comparison(case: Case, made: Any, doses: tuple[Any, Any]) -> list[Any]:
     at.write(text, KIND, ANSWER)
     nodes.append(text)
     if made.histograms:
-        axes = Axes(_("DVH: reference solid, evaluated dashed"), _("Absorbed dose [Gy]"), _("Volume [%]"), True)
+        partial = _(", partial voxels") if made.figures["conventions"].get("partial_volume") else ""
+        volume = _("Volume{partial} [%]").format(partial=partial)
+        axes = Axes(_("DVH: reference solid, evaluated dashed"), _("Absorbed dose [Gy]"), volume, True)
         nodes += chart_of(_histogram_curves(case, made.histograms), axes, at.COMPARISON, HISTOGRAMS)
         nodes.append(_organ_table(made))
     nodes += charts_of_comparison(case, made)

@@ -184,6 +184,57 @@ class KineticsParameters:
     bootstrap: Annotated[int, WithinRange(0, 100000)] = 0
 
 
+class DoseTaken(Enum):
+    """RadiobiologySettings.dose."""
+
+    as_imaged = "the mean as imaged"
+    recovered = "the mean corrected by recovery"
+
+    def label(self) -> str:
+        """What the box shows."""
+        return self.value
+
+
+class ShownEffect(Enum):
+    """report.assessment_tables.MAPS: what of the biological effect lies over the CT."""
+
+    bed = "BED of this cycle"
+    eqd2 = "EQD2 of this cycle"
+    cumulative_dose = "dose of all cycles"
+    cumulative_bed = "BED of all cycles"
+
+    def label(self) -> str:
+        """What the box shows."""
+        return self.value
+
+
+@parameterPack
+class AssumptionParameters:
+    """The settings of RunSettings under radiobiology, cycles, uncertainty and protection; then what is shown.
+
+    tissues, limits, staff: JSON of the rows of the library's records, empty for the library's own; previous: JSON of
+    PreviousCycle. Widths, percentages and the dose rate are 0 where nobody knows them.
+    """
+
+    doseTaken: DoseTaken = DoseTaken.as_imaged
+    tissues: str = ""
+    limits: str = ""
+    previous: str = ""
+    organFwhmMm: Annotated[float, WithinRange(0, 100)] = 0.0
+    lesionFwhmMm: Annotated[float, WithinRange(0, 100)] = 0.0
+    spectFwhmMm: Annotated[float, WithinRange(0, 100)] = 0.0
+    calibrationPercent: Annotated[float, WithinRange(0, 99)] = 0.0
+    densityPercent: Annotated[float, WithinRange(0, 99)] = 0.0
+    enginePercent: Annotated[float, WithinRange(0, 99)] = 0.0
+    sExponent: Annotated[float, WithinRange(0, 2)] = 1.0
+    releaseUsvPerH: Annotated[float, WithinRange(0, 1e6)] = 0.0
+    releaseSource: str = ""
+    staffNuclide: Annotated[str, Choice(NUCLIDES[1:])] = "Lu-177"
+    staff: str = ""
+    shownEngine: str = ""
+    shown: ShownEffect = ShownEffect.bed
+
+
 class ShownMap(Enum):
     """What of the shown engine lies over the CT."""
 
@@ -268,6 +319,7 @@ class CompareParameters:
     maximumGamma: Annotated[float, WithinRange(1, 10)] = 2.0
     local: bool = False
     resample: bool = False
+    partialVoxels: bool = False
     mask: str = ""
     file: str = ""
     shown: Annotated[str, Choice(["difference", "relative error", "gamma"])] = "difference"

@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from RPTDosimetryLib.errors import ReportError
 from RPTDosimetryLib.records import Review
 
 if TYPE_CHECKING:
+    from RPTDosimetryLib.report.assessment import Choices
     from RPTDosimetryLib.report.exports import ReportOrder
     from RPTDosimetryLib.report.summary import Summary, TableOfText
 
@@ -29,7 +31,10 @@ _WAITING = f"rptdosimetry-report-{os.getpid()}-"
 
 
 def order_of(case: Case, kinetics: Any, scene: Path | None) -> ReportOrder:
-    """The order of a report. kinetics: the KineticsChoice of the step. Raises what the steps' readers raise."""
+    """The order of a report. kinetics: the KineticsChoice of the step. Raises ConfigurationError for assumptions that
+    cannot be, and what the steps' readers raise.
+    """
+    from RPTDosimetryLib.bridge.assumptions import choices_of
     from RPTDosimetryLib.bridge.doses import doses_of_case, tia_of_case
     from RPTDosimetryLib.bridge.patient import patient_of_case
     from RPTDosimetryLib.bridge.quantified import activity_check_of, calibration_of, cut_of, totals_of
@@ -39,7 +44,7 @@ def order_of(case: Case, kinetics: Any, scene: Path | None) -> ReportOrder:
     from RPTDosimetryLib.report.exports import ReportOrder
     from RPTDosimetryLib.tia.kinetics import series_of_registered
 
-    registered, told = registered_of(case), case.parameters.report
+    registered, told, choices = registered_of(case), case.parameters.report, choices_of(case)
     return ReportOrder(
         registered=registered,
         series=series_of_registered(registered),
@@ -50,7 +55,8 @@ def order_of(case: Case, kinetics: Any, scene: Path | None) -> ReportOrder:
         recovery=calibration_of(case).recovery_curve(),
         totals=tuple(totals_of(case)),
         checks=(*activity_check_of(case).allowed, *cut_of(case)),
-        settings={"panel": settings_of(case)},
+        settings={"panel": settings_of(case), **_assumed(choices)},
+        choices=choices,
         comparison=comparison.answer(case),
         reviewer=told.reviewer,
         comment=told.comment,
@@ -58,6 +64,11 @@ def order_of(case: Case, kinetics: Any, scene: Path | None) -> ReportOrder:
         parts=parts_of(case),
         key=secrets.token_hex(16) if told.deidentify else None,
     )
+
+
+def _assumed(choices: Choices) -> dict[str, Any]:
+    """The assumptions written out under the names of run.toml: rows that nobody edited stand there too."""
+    return {name: getattr(choices, name) for name in ("radiobiology", "cycles", "uncertainty", "protection")}
 
 
 def parts_of(case: Case) -> tuple[str, ...]:
@@ -74,8 +85,11 @@ def settings_of(case: Case) -> dict[str, str]:
     return {name: str(node.GetParameter(name)) for name in sorted(names)}
 
 
-def preview_of(case: Case, files: tuple[str, ...]) -> Summary:
-    """What the summary will say, as far as it is known before the report is written."""
+def preview_of(case: Case, files: tuple[str, ...], effects: Mapping[str, Any] | None = None) -> Summary:
+    """What the summary will say, as far as it is known before the report is written.
+
+    effects: by engine what effect_nodes.effects_told has told, where it is of the doses and assumptions of now.
+    """
     from RPTDosimetryLib.bridge.volumes_of_interest import known_of
     from RPTDosimetryLib.report.exports import notice_of
     from RPTDosimetryLib.report.summary import Summary
@@ -86,10 +100,12 @@ def preview_of(case: Case, files: tuple[str, ...]) -> Summary:
     warnings = [*at.lines(case.node_of_settings, "Warnings")]
     for node in [*case.nodes(at.TIA), *doses]:
         warnings += at.lines(node, "Warnings")
+    for known in (effects or {}).values():
+        warnings += known["warnings"]
     return Summary(
         patient_id=at.text(case.node_of_settings, "PatientId"),
         administration=case.administration(strict=False),
-        tables=tuple(_tables(case)),
+        tables=tuple(_tables(case, effects or {})),
         methods=tuple(dict.fromkeys(at.text(node, "Method") for node in doses)),
         reviewer=told.reviewer,
         comment=told.comment,
@@ -99,23 +115,28 @@ def preview_of(case: Case, files: tuple[str, ...]) -> Summary:
     )
 
 
-def _tables(case: Case) -> list[TableOfText]:
-    """Organ doses that step Dose left in the scene, and the table of the comparison."""
+def _tables(case: Case, effects: Mapping[str, Any]) -> list[TableOfText]:
+    """Organ doses that step Dose left in the scene, what they mean, and the table of the comparison."""
     from RPTDosimetryLib.bridge.dose_nodes import organ_doses_of_case
     from RPTDosimetryLib.bridge.volumes_of_interest import known_of
-    from RPTDosimetryLib.report.summary import TableOfText, organ_text
+    from RPTDosimetryLib.report.compared import COLUMNS, compared_rows, compared_title
+    from RPTDosimetryLib.report.summary import TableOfText, assessment_text, organ_text
 
     reviews = {voi.name: voi.review for voi in known_of(case).settled}
     found = []
     for engine, rows in organ_doses_of_case(case).items():
         # doses are as computed; who has accepted a contour may have changed since
-        now = [replace(row, reviewed_by=_reviewed_by(reviews.get(row.name))) for row in rows]
+        known = effects.get(engine)
+        u_gy = {each["name"]: each["mean_u_gy"] for each in known["told"]["uncertainty"]} if known else {}
+        now = [
+            replace(row, reviewed_by=_reviewed_by(reviews.get(row.name)), mean_u_gy=u_gy.get(row.name)) for row in rows
+        ]
         found.append(organ_text(now, f"Engine {engine}"))
+        found += assessment_text(f"Engine {engine}", known["rows"], known["told"]["limits"]) if known else []
     told = comparison.answer(case)
-    compared = tuple(tuple(row) for row in comparison.organ_rows(told)) if told else ()
-    if compared:
-        columns = tuple(title for _key, title, _style in comparison.ORGAN_COLUMNS)
-        found.append(TableOfText(f"Comparison: {told['doses'][1]} against {told['doses'][0]}", columns, compared))
+    if told and told["figures"]["volumes"]:
+        columns = tuple(title for _key, title, _style in COLUMNS)
+        found.append(TableOfText(f"Comparison: {compared_title(told)}", columns, compared_rows(told)))
     return found
 
 

@@ -32,6 +32,16 @@ _WORDS = (
     ("give the input it was made with, or name another file.", _("press Discard in step Dose.")),
     ("decays: it is", _("decays (At most, under Monte Carlo): it is")),
     ("Or choose device cpu.", _("Or choose the Device cpu under Monte Carlo.")),
+    ("or say same_anatomy = true in cycles.previous where", _("or tick same anatomy, under Assumptions, where")),
+    ("alpha_beta_gy of", _("α/β of")),
+    ("repair_half_life_h of", _("repair half-time of")),
+    ("cycles.previous wants", _("Earlier cycles, under Assumptions, want")),
+    ("cycles.previous", _("Earlier cycles, under Assumptions")),
+    ("(organ_fwhm_mm is not given)", _("(Outline of organs is not given, under Assumptions)")),
+    ("(lesion_fwhm_mm is not given)", _("(Outline of lesions is not given, under Assumptions)")),
+    ("(spect_fwhm_mm is not given)", _("(Resolution of the SPECT is not given, under Assumptions)")),
+    ("protection.release_source", _("Rule, under Assumptions")),
+    ("release_usv_per_h", _("the release limit")),
     ("ssv_material", _("Kernel of ssv")),
 )
 

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from RPTDosimetryLib.errors import VoiError
-from RPTDosimetryLib.evaluation.dvh import dvh, dvh_r2
+from RPTDosimetryLib.evaluation.dvh import Dvh, dvh, dvh_r2
 from RPTDosimetryLib.evaluation.image_metrics import VoxelComparison, VoxelMetrics
-from RPTDosimetryLib.evaluation.organ_table import dose_summary
+from RPTDosimetryLib.evaluation.organ_table import DoseSummary, dose_summary
+from RPTDosimetryLib.evaluation.partial_volume import covered_dose, parts_of
 from RPTDosimetryLib.grid import require_same_grid
 from RPTDosimetryLib.physics.media import SCHNEIDER_8
 from RPTDosimetryLib.records import Image, Voi
@@ -73,15 +74,27 @@ def organ_agreement(
     vois: Sequence[Voi],
     density: Image | None = None,
     comparison: VoxelComparison | None = None,
+    parts: int | None = None,
 ) -> list[OrganAgreement]:
     """One row a volume, in their order. comparison: of the same maps, where one is at hand.
+
+    parts: each voxel is cut into parts along each axis, and those at the edge of a volume count by their share
+    (partial_volume.py) in means, D_x, homogeneity and R², unless it has more than MOST_VOXELS; None: whole voxels.
+    metrics are of whole voxels always.
 
     Raises GridMismatchError, EvaluationError (also a volume with doses below 0), VoiError (empty, only air).
     """
     comparison = comparison or VoxelComparison(reference, evaluated)
     if density is not None:
         require_same_grid(reference.grid, density.grid, "Dose and density")
-    return [_one_organ(reference, evaluated, voi, density, comparison) for voi in vois]
+    rows = []
+    for voi in vois:
+        require_same_grid(reference.grid, voi.grid, f"Dose and the mask of {voi.name}")
+        tissue = _tissue(voi, density)
+        cut = parts_of(voi, parts)
+        both = [_figures(image, voi, tissue, density, cut) for image in (reference, evaluated)]
+        rows.append(_row(voi, tissue, both[0], both[1], comparison.metrics(tissue)))
+    return rows
 
 
 def bland_altman(differences: NDArray[np.floating] | Sequence[float], unit: str) -> BlandAltman | None:
@@ -99,23 +112,45 @@ def percent_of_both(row: OrganAgreement) -> float | None:
     return 100.0 * row.error_gy / both if both > 0 else None
 
 
-def _one_organ(
-    reference: Image, evaluated: Image, voi: Voi, density: Image | None, comparison: VoxelComparison
-) -> OrganAgreement:
-    require_same_grid(reference.grid, voi.grid, f"Dose and the mask of {voi.name}")
+def _tissue(voi: Voi, density: Image | None) -> NDArray[np.bool_]:
+    """The voxels of a volume that are not air by their density; all of them where none is known."""
     tissue = voi.mask
     if density is not None:
         tissue = voi.mask.copy()
         tissue[voi.mask] = SCHNEIDER_8.media_from_density(density.voxels[voi.mask]) > 0
-    voxels, air = int(np.count_nonzero(voi.mask)), int(np.count_nonzero(voi.mask & ~tissue))
-    if voxels == air:
-        what = "is empty" if voxels == 0 else "holds only air"
+    if not tissue.any():
+        what = "holds only air" if voi.mask.any() else "is empty"
         raise VoiError(f"The mask of {voi.name} {what}: no dose can be compared. Draw it again or leave it out.")
+    return tissue
+
+
+def _figures(
+    dose: Image, voi: Voi, tissue: NDArray[np.bool_], density: Image | None, parts: int | None
+) -> tuple[DoseSummary, Dvh]:
+    """Dose figures and cumulative histogram of one map in a volume."""
     volume_ml = voi.grid.voxel_volume_ml
-    weights = None if density is None else density.voxels[tissue]
-    pair = [image.voxels[tissue] for image in (evaluated, reference)]
-    ours, theirs = (dose_summary(doses, weights, volume_ml, name=voi.name) for doses in pair)
-    curves = [dvh(doses, volume_ml, voi.name) for doses in pair]
+    if parts is None:
+        doses, shares = dose.voxels[tissue], None
+        densities = None if density is None else density.voxels[tissue]
+    else:
+        covered = covered_dose(dose, voi, parts, density)
+        doses, shares, densities = covered.dose_gy, covered.weights, covered.density_g_per_cm3
+        if densities is not None:
+            counted = SCHNEIDER_8.media_from_density(densities) > 0
+            doses, shares, densities = doses[counted], shares[counted], densities[counted]
+    summary = dose_summary(doses, densities, volume_ml, shares, voi.name)
+    return summary, dvh(doses, volume_ml, voi.name, weights=shares)
+
+
+def _row(
+    voi: Voi,
+    tissue: NDArray[np.bool_],
+    reference: tuple[DoseSummary, Dvh],
+    evaluated: tuple[DoseSummary, Dvh],
+    metrics: VoxelMetrics,
+) -> OrganAgreement:
+    (theirs, their_curve), (ours, our_curve) = reference, evaluated
+    voxels, counted = int(np.count_nonzero(voi.mask)), int(np.count_nonzero(tissue))
     error = ours.mean_gy - theirs.mean_gy
     error_percent = _percent(error, theirs.mean_gy)
     return OrganAgreement(
@@ -123,7 +158,7 @@ def _one_organ(
         kind=voi.kind,
         voxels=voxels,
         volume_ml=voi.volume_ml,
-        air_ml=air * volume_ml,
+        air_ml=(voxels - counted) * voi.grid.voxel_volume_ml,
         mass_g=theirs.mass_g,
         reference_mean_gy=theirs.mean_gy,
         evaluated_mean_gy=ours.mean_gy,
@@ -137,10 +172,10 @@ def _one_organ(
         d50_error_percent=_percent(ours.d50_gy - theirs.d50_gy, theirs.d50_gy),
         d2_error_gy=ours.d2_gy - theirs.d2_gy,
         d2_error_percent=_percent(ours.d2_gy - theirs.d2_gy, theirs.d2_gy),
-        metrics=comparison.metrics(tissue),
+        metrics=metrics,
         reference_homogeneity_index=theirs.homogeneity_index,
         evaluated_homogeneity_index=ours.homogeneity_index,
-        dvh_r2=dvh_r2(curves[1], curves[0]),
+        dvh_r2=dvh_r2(their_curve, our_curve),
     )
 
 

@@ -24,12 +24,13 @@ from RPTDosimetryLib.evaluation.image_metrics import (
     VoxelComparison,
     VoxelMetrics,
 )
+from RPTDosimetryLib.evaluation.partial_volume import MOST_VOXELS, partial_told
 from RPTDosimetryLib.records import Image, Voi
 
 
 @dataclass(frozen=True)
 class DoseComparison:
-    """Voxel figures of the whole map or a mask, and the agreement of each organ."""
+    """Voxel figures of the whole map or a mask, and the agreement of each organ. parts: see organ_agreement."""
 
     metrics: VoxelMetrics
     range_gy: float
@@ -37,6 +38,7 @@ class DoseComparison:
     counted: str
     mean_weighting: str
     warnings: tuple[str, ...]
+    parts: int | None = None
 
     def answer(self) -> dict[str, Any]:
         """Every figure with its conventions; a figure that does not exist is null and told why in ``notes``."""
@@ -47,7 +49,7 @@ class DoseComparison:
             "sign": "evaluated - reference",
             "counted": self.counted,
             "metrics": asdict(self.metrics),
-            "conventions": conventions(self.range_gy),
+            "conventions": conventions(self.range_gy) | self._partial(),
             "mean_weighting": self.mean_weighting,
             "volumes": [asdict(row) for row in self.organs],
             "over_volumes": {
@@ -60,6 +62,11 @@ class DoseComparison:
             "notes": self.notes(),
             "warnings": list(self.warnings),
         }
+
+    def _partial(self) -> dict[str, str]:
+        if self.parts is None:
+            return {}
+        return {"partial_volume": f"volumes of up to {MOST_VOXELS} voxels: {partial_told(self.parts)}"}
 
     def notes(self) -> list[str]:
         """Why a figure is missing."""
@@ -85,8 +92,10 @@ def compare_doses(
     vois: Sequence[Voi] = (),
     density: Image | None = None,
     mask: NDArray[np.bool_] | None = None,
+    parts: int | None = None,
 ) -> DoseComparison:
     """Evaluated against reference, both Gy on one grid. mask: voxels of the overall figures; volumes count whole.
+    parts: of a voxel along each axis, for partial voxels at the edge of volumes (organ_agreement).
 
     Raises GridMismatchError; EvaluationError for a reference without dose, an empty mask or values that are not
     numbers; VoiError for a volume without voxels or only of air.
@@ -95,10 +104,11 @@ def compare_doses(
     return DoseComparison(
         metrics=comparison.metrics(mask),
         range_gy=comparison.range_gy,
-        organs=tuple(organ_agreement(reference, evaluated, vois, density, comparison)),
+        organs=tuple(organ_agreement(reference, evaluated, vois, density, comparison, parts)),
         counted="all voxels" if mask is None else "voxels of the mask",
         mean_weighting="voxel volume (no density given)" if density is None else "voxel mass",
         warnings=(*negative_said(reference, evaluated), *(warning for voi in vois for warning in voi.warnings)),
+        parts=parts,
     )
 
 

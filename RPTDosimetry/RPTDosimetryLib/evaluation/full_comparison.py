@@ -16,6 +16,7 @@ from RPTDosimetryLib.evaluation.dvh import Dvh, dvh
 from RPTDosimetryLib.evaluation.gamma import GammaResult, GammaSettings
 from RPTDosimetryLib.evaluation.gamma_answer import gamma_answer
 from RPTDosimetryLib.evaluation.image_metrics import RELATIVE_FLOOR_PERCENT
+from RPTDosimetryLib.evaluation.partial_volume import covered_dose, parts_of
 from RPTDosimetryLib.evaluation.violin import Violin, error_violins
 from RPTDosimetryLib.evaluation.voxel_spread import VoxelSpread, voxel_spread
 from RPTDosimetryLib.grid import require_same_grid
@@ -27,12 +28,24 @@ Mask = NDArray[np.bool_] | None
 @dataclass(frozen=True)
 class ComparisonSettings:
     """mask: the volume whose voxels count, by its name; None: all. resample: an evaluated dose on another grid is
-    interpolated onto the reference's, and only the voxels that it reaches count.
+    interpolated onto the reference's, and only the voxels that it reaches count. partial_volume: parts of a voxel along
+    each axis for histograms and dose figures of volumes (partial_volume.py); None: whole voxels.
     """
 
     gamma: GammaSettings = field(default_factory=GammaSettings)
     mask: str | None = None
     resample: bool = False
+    partial_volume: int | None = None
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """Both doses on the reference's grid, the voxels that count (None: all), and what is to be said of it."""
+
+    reference: Image
+    evaluated: Image
+    inside: Mask
+    said: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,6 +82,32 @@ def compare_fully(
     Raises EvaluationError (no such mask, a volume the evaluated dose does not reach, and as compare_doses),
     GridMismatchError, VoiError, CancelledError.
     """
+    aligned = aligned_doses(doses, vois, settings)
+    reference, evaluated, inside = aligned.reference, aligned.evaluated, aligned.inside
+    watch = (part_of(progress, 0.0, 0.8), cancelled)
+    gamma_figures, gamma = gamma_answer(reference, evaluated, settings.gamma, vois, inside, watch)
+    progress(0.8, "Figures of voxels and volumes")
+    parts = settings.partial_volume
+    figures = compare_doses(reference, evaluated, vois, density, inside, parts).answer()
+    progress(0.95, "Histograms")
+    told = (aligned.said, *gamma_figures["warnings"], *figures["warnings"])
+    percent = relative_error_map(reference, evaluated, inside)
+    return Comparison(
+        evaluated=evaluated,
+        gamma=gamma,
+        difference=difference_map(reference, evaluated, inside),
+        relative_error=percent,
+        gamma_figures=gamma_figures,
+        figures=figures,
+        histograms=tuple(_histograms(reference, evaluated, voi, parts) for voi in vois),
+        warnings=tuple(dict.fromkeys(text for text in told if text)),
+        spread=voxel_spread(reference, evaluated, inside),
+        violins=error_violins(percent, vois),
+    )
+
+
+def aligned_doses(doses: tuple[Image, Image], vois: Sequence[Voi], settings: ComparisonSettings) -> Aligned:
+    """(reference, evaluated) as they are compared. Raises EvaluationError, GridMismatchError as compare_fully."""
     reference, evaluated = doses
     inside, said = _mask(vois, settings.mask), ""
     if settings.resample:
@@ -78,25 +117,7 @@ def compare_fully(
         if not moved.covered.all():
             inside = moved.covered if inside is None else inside & moved.covered
     require_same_grid(reference.grid, evaluated.grid, "Reference and evaluated dose")
-    watch = (part_of(progress, 0.0, 0.8), cancelled)
-    gamma_figures, gamma = gamma_answer(reference, evaluated, settings.gamma, vois, inside, watch)
-    progress(0.8, "Figures of voxels and volumes")
-    figures = compare_doses(reference, evaluated, vois, density, inside).answer()
-    progress(0.95, "Histograms")
-    told = (said, *gamma_figures["warnings"], *figures["warnings"])
-    percent = relative_error_map(reference, evaluated, inside)
-    return Comparison(
-        evaluated=evaluated,
-        gamma=gamma,
-        difference=difference_map(reference, evaluated, inside),
-        relative_error=percent,
-        gamma_figures=gamma_figures,
-        figures=figures,
-        histograms=tuple(_histograms(reference, evaluated, voi) for voi in vois),
-        warnings=tuple(dict.fromkeys(text for text in told if text)),
-        spread=voxel_spread(reference, evaluated, inside),
-        violins=error_violins(percent, vois),
-    )
+    return Aligned(reference, evaluated, inside, said)
 
 
 def difference_map(reference: Image, evaluated: Image, inside: Mask = None) -> Image:
@@ -138,7 +159,17 @@ def _require_reached(vois: Sequence[Voi], covered: NDArray[np.bool_]) -> None:
             )
 
 
-def _histograms(reference: Image, evaluated: Image, voi: Voi) -> tuple[Dvh, Dvh]:
-    volume_ml = voi.grid.voxel_volume_ml
-    first, second = (dvh(image.voxels[voi.mask], volume_ml, voi.name) for image in (reference, evaluated))
-    return first, second
+def _histograms(reference: Image, evaluated: Image, voi: Voi, parts: int | None) -> tuple[Dvh, Dvh]:
+    return volume_histogram(reference, voi, parts), volume_histogram(evaluated, voi, parts)
+
+
+def volume_histogram(dose: Image, voi: Voi, parts: int | None = None) -> Dvh:
+    """Cumulative histogram of a volume, air included: of whole voxels, or of their parts with shares at its edge.
+
+    Whole ones also where the volume has more than MOST_VOXELS (partial_volume.py).
+    """
+    parts = parts_of(voi, parts)
+    if parts is None:
+        return dvh(dose.voxels[voi.mask], voi.grid.voxel_volume_ml, voi.name)
+    covered = covered_dose(dose, voi, parts)
+    return dvh(covered.dose_gy, voi.grid.voxel_volume_ml, voi.name, weights=covered.weights)

@@ -20,6 +20,13 @@ BED, EQD2, CUMULATIVE_BED = "bed_gy.nrrd", "eqd2_gy.nrrd", "cumulative_bed_gy.nr
 CUMULATIVE_METHOD: Final = (
     "Sum of the absorbed doses of all cycles that were given, on the present grid; NaN: not seen."
 )
+#: Maps that an assessment may have, by their field of Outcome: file, and how they are made.
+MAPS: Final = {
+    "bed": (BED, BED_METHOD),
+    "eqd2": (EQD2, f"EQD2 = BED/(1 + 2 Gy/(α/β)). {BED_METHOD}"),
+    "cumulative_dose": (CUMULATIVE, CUMULATIVE_METHOD),
+    "cumulative_bed": (CUMULATIVE_BED, f"Sum over the cycles, each with its G. {BED_METHOD}"),
+}
 DESCRIBED: Final = {
     RADIOBIOLOGY: "BED, EQD2, gEUD, all cycles",
     LIMITS: "Planning limits and margins",
@@ -44,16 +51,10 @@ def write_assessment(outcome: Outcome, folder: Path) -> None:
         told = ({"notice": notice()} if notice() else {}) | outcome.protection.answer()
         with whole_file(folder / PROTECTION) as temporary:
             temporary.write_text(json_text(told) + "\n", encoding="utf-8")
-    if outcome.bed is not None:
-        write_image(outcome.bed, folder / BED, BED_METHOD)
-    if outcome.eqd2 is not None:
-        write_image(outcome.eqd2, folder / EQD2, f"EQD2 = BED/(1 + 2 Gy/(α/β)). {BED_METHOD}")
-    if outcome.cumulative_dose is not None:
-        write_image(outcome.cumulative_dose, folder / CUMULATIVE, CUMULATIVE_METHOD)
-    if outcome.cumulative_bed is not None:
-        write_image(
-            outcome.cumulative_bed, folder / CUMULATIVE_BED, f"Sum over the cycles, each with its G. {BED_METHOD}"
-        )
+    for kind, (name, method) in MAPS.items():
+        image = getattr(outcome, kind)
+        if image is not None:
+            write_image(image, folder / name, method)
 
 
 def written_by(outcome: Outcome) -> dict[str, str]:

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from RPTDosimetryLib.evaluation.agreement import OrganAgreement, bland_altman
-from RPTDosimetryLib.evaluation.dvh import dvh
-from RPTDosimetryLib.evaluation.full_comparison import relative_error_map
+from RPTDosimetryLib.evaluation.full_comparison import relative_error_map, volume_histogram
 from RPTDosimetryLib.evaluation.image_metrics import RELATIVE_FLOOR_PERCENT
 from RPTDosimetryLib.evaluation.violin import error_violins
 from RPTDosimetryLib.evaluation.voxel_spread import voxel_spread
@@ -136,8 +135,8 @@ def save_organ_agreement(organs: Sequence[OrganAgreement], weighting: str, path:
     save_figure(figure, path)
 
 
-def save_dvh_overlay(doses: Doses, vois: Sequence[Voi], path: Path) -> None:
-    """Cumulative dose-volume histograms of each volume: reference solid, evaluated dashed."""
+def save_dvh_overlay(doses: Doses, vois: Sequence[Voi], path: Path, parts: int | None = None) -> None:
+    """Cumulative dose-volume histograms of each volume: reference solid, evaluated dashed. parts: partial voxels."""
     from matplotlib.lines import Line2D
 
     figure = new_figure(10.0, 6.0)
@@ -146,7 +145,7 @@ def save_dvh_overlay(doses: Doses, vois: Sequence[Voi], path: Path) -> None:
     lowest = np.inf
     for voi, colour in zip(vois, colours, strict=True):
         for image, line in zip(doses[:2], ("-", "--"), strict=True):
-            curve = dvh(image.voxels[voi.mask], voi.grid.voxel_volume_ml, voi.name)
+            curve = volume_histogram(image, voi, parts)
             axis.plot(curve.dose_gy, 100 * curve.cumulative, line, color=colour, linewidth=1.4)
         lowest = min(lowest, float(curve.dose_gy[-1]))
     highest = float(doses[0].voxels.max())
@@ -161,7 +160,7 @@ def save_dvh_overlay(doses: Doses, vois: Sequence[Voi], path: Path) -> None:
               Line2D([], [], color="black", linestyle="--", label="evaluated")]  # fmt: skip
     handles = [*styles, *legend_handles([voi.name for voi in vois])]
     figure.legend(handles=handles, loc="outside right upper", frameon=False, fontsize=8)
-    axis.set_title("Dose-volume histograms", fontsize=12)
+    axis.set_title(f"Dose-volume histograms{', partial voxels' if parts else ''}", fontsize=12)
     save_figure(figure, path)
 
 

@@ -30,10 +30,11 @@ from RPTDosimetryLib.records import (
     silent,
 )
 from RPTDosimetryLib.report.assessment import Choices, assessed
+from RPTDosimetryLib.report.compared import COLUMNS, ComparedDoses, compared_rows, compared_title
 from RPTDosimetryLib.report.notice import noticed
 from RPTDosimetryLib.report.outcome import Outcome
 from RPTDosimetryLib.report.provenance import Origin, json_text, sha256_of
-from RPTDosimetryLib.report.summary import SUMMARY, Summary, TableOfText, organ_text, summary_html
+from RPTDosimetryLib.report.summary import SUMMARY, Summary, TableOfText, assessment_text, organ_text, summary_html
 from RPTDosimetryLib.report.tables import write_rows
 from RPTDosimetryLib.tia.kinetics import KineticsChoice
 from RPTDosimetryLib.tia.side_by_side import SideBySide, side_by_side_of_vois
@@ -55,8 +56,9 @@ class ReportOrder:
 
     unreviewed: names of the volumes that nobody has accepted. choices: of the assessment (uncertainty, BED,
     limits, protection), the documented defaults where none are given. comparison: figures and gamma of a comparison,
-    empty without one. scene: a scene file to take along (moved into the report), None for none. parts: what
-    other systems shall take, by the names of export_folder.WRITERS; key: the secret where that is de-identified.
+    empty without one; compared: its doses, for the pictures. scene: a scene file to take along (moved into the
+    report), None for none. parts: what other systems shall take, by the names of export_folder.WRITERS; key: the
+    secret where that is de-identified.
     """
 
     registered: RegisteredStudy
@@ -71,6 +73,7 @@ class ReportOrder:
     settings: Mapping[str, Any] = field(default_factory=dict)
     choices: Choices = field(default_factory=Choices)
     comparison: Mapping[str, Any] = field(default_factory=dict)
+    compared: ComparedDoses | None = None
     reviewer: str = ""
     comment: str = ""
     scene: Path | None = None
@@ -128,7 +131,7 @@ def write_report(order: ReportOrder, folder: Path, progress: Progress = silent) 
     notice = notice_of(order.unreviewed)
     warnings: list[str] = []
     progress(0.0, "Curves and organ doses")
-    outcomes = _outcomes(order, notice)
+    outcomes = outcomes_of(order, notice)
     wanted = [export for export in EXPORTS if export.wanted(order)]
     with whole_folder(folder) as temporary, noticed(notice):
         for number, export in enumerate(wanted):
@@ -140,7 +143,7 @@ def write_report(order: ReportOrder, folder: Path, progress: Progress = silent) 
     return WrittenReport(folder, files, tuple(dict.fromkeys(warnings)))
 
 
-def _outcomes(order: ReportOrder, notice: str) -> tuple[Outcome, ...]:
+def outcomes_of(order: ReportOrder, notice: str = "") -> tuple[Outcome, ...]:
     """What a run would have computed, a dose map each; the notice is in every method line."""
     curves = voi_curves(order.series, order.vois)
     pairs: dict[str, tuple[TimeActivityCurve, KineticFit]] = {}
@@ -175,7 +178,8 @@ def _write_results(writing: Writing) -> None:
         folder = writing.folder / outcome.dose.engine if several else writing.folder
         folder.mkdir(exist_ok=True)
         share = part_of(writing.progress, number / len(writing.outcomes), (number + 1) / len(writing.outcomes))
-        answerable = Answerable(writing.order.reviewer, writing.order.comment, writing.order.comparison)
+        order = writing.order
+        answerable = Answerable(order.reviewer, order.comment, order.comparison, order.compared)
         writing.warnings.extend(write_results(outcome, folder, Origin(), inputs, share, answerable))
 
 
@@ -210,7 +214,7 @@ def _write_comparison(writing: Writing) -> None:
 
 def _write_summary(writing: Writing) -> None:
     order = writing.order
-    tables = [organ_text(outcome.organ_doses, f"Engine {outcome.dose.engine}") for outcome in writing.outcomes]
+    tables = [table for outcome in writing.outcomes for table in _tables(outcome)]
     files = sorted(path.relative_to(writing.folder).as_posix() for path in writing.folder.rglob("*") if path.is_file())
     summary = Summary(
         patient_id=order.registered.study.patient_id,
@@ -227,16 +231,19 @@ def _write_summary(writing: Writing) -> None:
     (writing.folder / SUMMARY).write_text(summary_html(summary), encoding="utf-8")
 
 
+def _tables(outcome: Outcome) -> list[TableOfText]:
+    from RPTDosimetryLib.report.assessment_tables import assessment_answer, effect_rows
+
+    engine = f"Engine {outcome.dose.engine}"
+    rows = organ_text(outcome.organ_doses, engine)
+    return [rows, *assessment_text(engine, effect_rows(outcome), assessment_answer(outcome)["limits"])]
+
+
 def _comparison_table(told: Mapping[str, Any]) -> list[TableOfText]:
     if not told:
         return []
-    keys = ("name", "reference_mean_gy", "evaluated_mean_gy", "error_gy", "error_percent")
-    titles = ("VOI", "reference [Gy]", "evaluated [Gy]", "difference [Gy]", "difference [%]")
-    rows = tuple(
-        tuple(row[k] if k == "name" else "–" if row[k] is None else f"{row[k]:.4g}" for k in keys)
-        for row in told["figures"]["volumes"]
-    )
-    return [TableOfText(f"Comparison: {told['doses'][1]} against {told['doses'][0]}", titles, rows)]
+    titles = tuple(title for _key, title, _style in COLUMNS)
+    return [TableOfText(f"Comparison: {compared_title(told)}", titles, compared_rows(told))]
 
 
 def _write_notice(writing: Writing) -> None:

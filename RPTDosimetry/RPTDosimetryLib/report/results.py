@@ -14,9 +14,10 @@ import numpy as np
 from RPTDosimetryLib.evaluation.dvh import Dvh, dvh
 from RPTDosimetryLib.evaluation.organ_table import OrganDose
 from RPTDosimetryLib.files import write_csv
-from RPTDosimetryLib.records import Image, Progress, RegisteredStudy
+from RPTDosimetryLib.records import Image, Progress, RegisteredStudy, Voi
 from RPTDosimetryLib.report.acquisition import acquisition_of
 from RPTDosimetryLib.report.assessment_tables import assessment_answer, write_assessment, written_by
+from RPTDosimetryLib.report.compared import ComparedDoses, save_compared
 from RPTDosimetryLib.report.dicom_identity import identity_of_study
 from RPTDosimetryLib.report.documents import REPORT_HTML, REPORT_PDF, write_documents
 from RPTDosimetryLib.report.figures import activity_backdrop, ct_backdrop, save_curves, save_dose_overlay, save_dvh
@@ -42,11 +43,19 @@ OVERLAY, DVH_FIGURE, CURVES = "dose_overlay.png", "dvh.png", "curves.png"
 
 @dataclass(frozen=True)
 class Answerable:
-    """Who answers for a report and what they say; figures and gamma of a comparison, empty without one."""
+    """Who answers for a report and what they say; figures and gamma of a comparison, empty without one.
+
+    compared: the doses of that comparison, for its pictures; None where they are no longer at hand.
+    """
 
     reviewer: str = ""
     comment: str = ""
     comparison: Mapping[str, Any] = field(default_factory=dict)
+    compared: ComparedDoses | None = None
+
+    def record(self) -> dict[str, Any]:
+        """JSON-ready: all but the doses."""
+        return {"reviewer": self.reviewer, "comment": self.comment, "comparison": self.comparison}
 
 
 @dataclass(frozen=True)
@@ -109,6 +118,7 @@ def write_results(
     histograms = _dvhs(outcome)
     identity = identity_of_study(outcome.registered.study, outcome.registered.reference)
     warnings = tuple(dict.fromkeys((*outcome.warnings, *identity.warnings)))
+    said = answerable or Answerable()
     title = f"{dose.nuclide}, engine {dose.engine}\nDensity: {density}"
     steps: dict[str, Callable[[], object]] = {
         "Writing maps": lambda: _write_maps(outcome, folder),
@@ -121,13 +131,15 @@ def write_results(
         "Drawing histograms": lambda: save_dvh(histograms, folder / DVH_FIGURE, f"Dose-volume histograms, {title}"),
         "Drawing curves": lambda: save_curves(outcome.curves, folder / CURVES, "Time-activity curves"),
     }
+    if said.compared is not None:
+        steps["Drawing the comparison"] = lambda: _draw_comparison(said, outcome.vois, folder)
     for number, (text, step) in enumerate(steps.items()):
         progress(0.9 * number / len(steps), text)
         step()
     written = sha256_of_files([f for f in folder.iterdir() if f.is_file()], folder)
     stated = {**_steps(outcome), "writing_s": round(time.monotonic() - started, 2)}
     record = provenance_record(inputs, outcome.settings, stated, written, warnings, origin)
-    record |= {"patient": identity.record(), "report": {**vars(answerable or Answerable()), "notice": notice()}}
+    record |= {"patient": identity.record(), "report": {**said.record(), "notice": notice()}}
     text = json_text(record) + "\n"
     (folder / PROVENANCE).write_text(text, encoding="utf-8")
     progress(0.9, "Writing the report")
@@ -197,6 +209,11 @@ def _draw_registration(registered: RegisteredStudy, folder: Path) -> None:
     for number in range(1, len(registered.activity) + 1):
         if number != registered.reference_index + 1:
             save_alignment_figure(registered, number, folder / f"registration_{number}.png")
+
+
+def _draw_comparison(said: Answerable, vois: Sequence[Voi], folder: Path) -> None:
+    if said.compared is not None:
+        save_compared(said.compared, vois, said.comparison, folder)
 
 
 def _write_tables(outcome: Outcome, histograms: Sequence[Dvh], folder: Path) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Final
+from typing import Any, Final
 
 from RPTDosimetryLib.evaluation.organ_table import OrganDose
 from RPTDosimetryLib.records import Administration
@@ -66,6 +66,61 @@ def organ_text(rows: Sequence[OrganDose], title: str) -> TableOfText:
     return TableOfText(title, columns, told)
 
 
+def effect_text(rows: Sequence[Mapping[str, Any]], title: str) -> TableOfText:
+    """Biological effect of this cycle and sums over all cycles (assessment_tables.effect_rows), with units."""
+    columns = (
+        "VOI",
+        "dose [Gy]",
+        "α/β [Gy]",
+        "G",
+        "BED [Gy]",
+        "EQD2 [Gy]",
+        "cycles",
+        "all cycles [Gy]",
+        "BED all [Gy]",
+    )
+    told = tuple(
+        (
+            row["name"],
+            _or_dash(row["dose_gy"], row["dose_u_gy"]),
+            _figure(row["alpha_beta_gy"]),
+            _figure(row["lea_catcheside"]),
+            _or_dash(row["bed_gy"], row["bed_u_gy"]),
+            _figure(row["eqd2_gy"]),
+            str(row["cycles"]),
+            _or_dash(row["cumulative_gy"], row["cumulative_u_gy"]),
+            _or_dash(row["cumulative_bed_gy"], row["cumulative_bed_u_gy"]),
+        )
+        for row in rows
+    )
+    return TableOfText(title, columns, told)
+
+
+def limit_text(rows: Sequence[Mapping[str, Any]], title: str) -> TableOfText:
+    """Planning limits (LimitRow.answer()) over all cycles: arithmetic, not advice."""
+    columns = ("VOI", "limit [Gy]", "all cycles [Gy]", "left [Gy]", "reached by [GBq]", "source")
+    told = tuple(
+        (
+            row["name"],
+            f"{row['limit_gy']:g} {row['quantity']}",
+            _or_dash(row["cumulative_gy"], row["cumulative_u_gy"]),
+            _figure(row["remaining_gy"]),
+            _figure(row["activity_gbq"]),
+            row["source"],
+        )
+        for row in rows
+    )
+    return TableOfText(title, columns, told)
+
+
+def assessment_text(
+    engine: str, effects: Sequence[Mapping[str, Any]], limits: Sequence[Mapping[str, Any]]
+) -> list[TableOfText]:
+    """The tables of what the dose of an engine means; none where nothing was assessed."""
+    tables = [effect_text(effects, f"Biological effect, {engine}")] if effects else []
+    return [*tables, *([limit_text(limits, f"Planning limits, {engine}: arithmetic, not advice")] if limits else [])]
+
+
 def summary_html(summary: Summary) -> str:
     """One page; everything that came from people or files is escaped."""
     given = summary.administration
@@ -111,6 +166,10 @@ def _list(title: str, lines: Sequence[str]) -> list[str]:
 def _with_u(value: float, u: float | None) -> str:
     """A mean with its combined standard uncertainty (1 σ), where one is known."""
     return _figure(value) if u is None else f"{value:.4g} ± {u:.2g}"
+
+
+def _or_dash(value: float | None, u: float | None) -> str:
+    return "–" if value is None else _with_u(value, u)
 
 
 def _figure(value: float | None) -> str:

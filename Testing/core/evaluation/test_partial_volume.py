@@ -5,8 +5,10 @@ import pytest
 from scipy.optimize import brentq
 
 from RPTDosimetryLib.errors import EvaluationError, GridMismatchError, VoiError
+from RPTDosimetryLib.evaluation.compare_answer import compare_doses
 from RPTDosimetryLib.evaluation.dvh import dose_at_volume_gy, dvh, dvh_r2, homogeneity_index, volume_at_dose
-from RPTDosimetryLib.evaluation.partial_volume import covered_dose, partial_dvh_answer
+from RPTDosimetryLib.evaluation.full_comparison import volume_histogram
+from RPTDosimetryLib.evaluation.partial_volume import MOST_VOXELS, covered_dose, partial_dvh_answer, parts_of
 from RPTDosimetryLib.grid import Grid
 from RPTDosimetryLib.records import Contours, Image, Segment, Voi
 
@@ -78,6 +80,41 @@ def test_a_sphere_in_a_gradient_is_right_to_a_tenth_of_a_percent(direction, shap
 
 def test_whole_voxels_of_this_sphere_are_off_by_percents():
     assert worst(gradient((1, 0, 0)).voxels[mask().mask], None) == approx(6.5, abs=0.5)
+
+
+def test_a_sphere_too_large_to_gain_by_parts_is_right_with_whole_voxels():
+    """Its figures: means within 0.1 %, D_x and V_x within 0.6 %, ten times better than the small one."""
+    edge = 2 * round((0.75 * MOST_VOXELS / np.pi) ** (1 / 3)) + 3
+    size = RADIUS_MM / (0.75 * MOST_VOXELS / np.pi) ** (1 / 3)
+    half = 0.5 * size * (edge - 1)
+    grid = Grid((edge, edge, edge), (size, size, size), (-half + 0.3 * size, -half, -half - 0.2 * size))
+    centres = centres_mm(grid)
+    large = Voi("sphere", (centres**2).sum(axis=-1) <= RADIUS_MM**2, grid)
+    assert np.count_nonzero(large.mask) == approx(MOST_VOXELS, rel=0.02)
+    doses = MIDDLE_GY + centres[large.mask] @ np.array([0.5, 0.6, 0.62]) / np.linalg.norm([0.5, 0.6, 0.62]) / RADIUS_MM
+    assert worst(doses, None) < 0.6
+    assert doses.mean() == approx(MIDDLE_GY, rel=1e-3)
+    assert parts_of(Voi("all", np.ones(grid.shape_zyx, bool), grid), 4) is None
+    assert parts_of(mask(), 4) == 4
+    assert parts_of(mask(), None) is None
+
+
+def test_figures_of_a_comparison_with_partial_voxels_are_those_of_the_smoothed_sphere():
+    """A gradient of 1 to 3 Gy against half of it: D2 and R² of the parts, errors of exactly half."""
+    dose, voi = gradient((1, 0, 0)), mask()
+    half = dose.with_voxels(0.5 * dose.voxels)
+    whole = compare_doses(dose, half, [voi]).organs[0]
+    cut = compare_doses(dose, half, [voi], parts=4)
+    row = cut.organs[0]
+    assert row.d2_error_percent == approx(-50.0)
+    assert row.error_percent == approx(-50.0)
+    assert 2 * abs(row.d2_error_gy) == approx(TRUE_GY[2], rel=0.01)
+    assert 2 * abs(whole.d2_error_gy) != approx(TRUE_GY[2], rel=0.01)
+    assert row.metrics == whole.metrics
+    assert "4x4x4 parts" in cut.answer()["conventions"]["partial_volume"]
+    assert "partial_volume" not in compare_doses(dose, half, [voi]).answer()["conventions"]
+    histogram = volume_histogram(dose, voi, 4)
+    assert histogram.cumulative == approx(cap(np.clip(histogram.dose_gy - MIDDLE_GY, -1, 1)), abs=0.01)
 
 
 def test_a_mask_alone_is_smoothed_and_keeps_its_volume():

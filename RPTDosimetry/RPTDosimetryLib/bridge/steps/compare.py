@@ -13,6 +13,7 @@ from RPTDosimetryLib.background import Request
 from RPTDosimetryLib.bridge import attributes as at
 from RPTDosimetryLib.bridge import comparison, views
 from RPTDosimetryLib.bridge.case import Case
+from RPTDosimetryLib.bridge.comparison_choices import comparison_settings
 from RPTDosimetryLib.bridge.dose_nodes import colour_of
 from RPTDosimetryLib.bridge.geometry import grid_of_volume
 from RPTDosimetryLib.bridge.quantified import ct_node_of
@@ -108,22 +109,16 @@ class CompareStep(Step):
         """Criteria, mask, and the content of both doses."""
         told = case.parameters.compare
         criteria = [told.dosePercent, told.dtaMm, told.cutoffPercent, told.maximumGamma, told.local, told.resample]
-        return [*criteria, told.mask, case.content(comparison.chosen_doses(case)), content_of(case)]
+        return [*criteria, told.partialVoxels, told.mask, case.content(comparison.chosen_doses(case)), content_of(case)]
 
     def request(self, case: Case) -> Request:
         """The whole comparison in the background."""
-        from RPTDosimetryLib.evaluation.full_comparison import ComparisonSettings
-        from RPTDosimetryLib.evaluation.gamma import GammaSettings
-
-        told, nodes = case.parameters.compare, comparison.chosen_doses(case)
+        nodes = comparison.chosen_doses(case)
         for role, node in zip((comparison.REFERENCE, comparison.EVALUATED), nodes, strict=True):
             comparison.choose(case, role, node)  # what was offered is now chosen
-        criteria = {"dose_percent": told.dosePercent, "dta_mm": told.dtaMm, "cutoff_percent": told.cutoffPercent}
-        gamma = GammaSettings(**criteria, local=told.local, maximum_gamma=told.maximumGamma)
         doses = tuple(map(comparison.dose_image, nodes))
         vois, density = comparison.vois_on(case, nodes[0]), comparison.density_on(case, nodes[0])
-        settings = ComparisonSettings(gamma, told.mask or None, told.resample)
-        return Request("compare_fully", (doses, vois, density, settings))
+        return Request("compare_fully", (doses, vois, density, comparison_settings(case)))
 
     def take(self, case: Case, result: Any) -> list[Any]:
         """Put the comparison into the scene and show it."""
@@ -323,7 +318,10 @@ def figures_text(told: dict[str, Any]) -> str:
     )
     lines.append(", ".join(f"{name} {style.format(value)}" for name, value, style in shown if value is not None))
     doses, counted = " / ".join(told["doses"]), told["figures"]["counted"]
-    return "\n".join([*lines, _("Reference / evaluated: {doses}; {counted}").format(doses=doses, counted=counted)])
+    lines.append(_("Reference / evaluated: {doses}; {counted}").format(doses=doses, counted=counted))
+    if told["figures"]["conventions"].get("partial_volume"):
+        lines.append(_("Histograms and doses of volumes with partial voxels at their edge"))
+    return "\n".join(lines)
 
 
 def anatomy(case: Case) -> Any:
@@ -342,7 +340,7 @@ def jump_to_hottest(dose: Any) -> None:
     from RPTDosimetryLib.bridge.geometry import ras_from_ijk
 
     voxels = slicer.util.arrayFromVolume(dose)
-    k, j, i = np.unravel_index(int(np.argmax(voxels)), voxels.shape)
+    k, j, i = np.unravel_index(int(np.nanargmax(voxels)), voxels.shape)
     x, y, z = (ras_from_ijk(grid_of_volume(dose)) @ [i, j, k, 1.0])[:3]
     for node in slicer.util.getNodesByClass("vtkMRMLSliceNode"):
         node.JumpSliceByOffsetting(float(x), float(y), float(z))

@@ -268,18 +268,27 @@ def _cells(figures: dict[str, Any] | None) -> dict[int, tuple[str, str]]:
     if error is not None:
         tia += f" ± {megabecquerel_hours(error):.2g}"
     interval = figures["tia_interval_bq_s"]
-    told = ""
+    told = _uncertainty_told(figures)
     if interval is not None:
         low, high = (megabecquerel_hours(value) for value in interval)
         told = _("central 95 % of the bootstrap: {low:.4g} to {high:.4g} MBq·h").format(low=low, high=high)
     others = sorted((delta, model) for model, (delta, _weight) in figures["aicc"].items() if model != figures["model"])
     largest = figures["few_scans"].get("largest_difference_percent")
     return {
-        _TIA: (tia, told or figures["model"]),
+        _TIA: (tia, f"{figures['model']}: {told}"),
         _TAIL: (f"{100 * figures['extrapolated_fraction']:.1f} %", _("share of Ã after the last scan")),
         _DELTA: (f"{others[0][1]} {others[0][0]:+.1f}" if others else "–", _("next best model and its ΔAICc")),
         _FEW: ("–" if largest is None else f"{largest:+.1f} %", _("largest difference of Ã by fewer scans")),
     }
+
+
+def _uncertainty_told(figures: dict[str, Any]) -> str:
+    """Where the ± of an integral is from, and what part of it that is; or why there is none."""
+    error, tia = figures["tia_se_bq_s"], figures["tia_bq_s"]
+    if error is None:
+        return _("no ±: the model leaves no residuals to tell it by; a bootstrap may")
+    share = f" = {100 * error / tia:.2g} %" if tia > 0 else ""
+    return _("± 1 σ{share} from the residuals of the fit").format(share=share)
 
 
 def _voi_names(case: Case) -> list[str]:

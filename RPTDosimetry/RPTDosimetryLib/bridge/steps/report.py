@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,11 +12,15 @@ import qt
 from slicer.i18n import tr as _
 
 from RPTDosimetryLib.background import Request
+from RPTDosimetryLib.bridge import assumptions, comparison
 from RPTDosimetryLib.bridge import attributes as at
-from RPTDosimetryLib.bridge import comparison
 from RPTDosimetryLib.bridge.case import Case, fingerprint
+from RPTDosimetryLib.bridge.comparison_choices import compared_of
+from RPTDosimetryLib.bridge.effect_nodes import effect_engines
 from RPTDosimetryLib.bridge.quantified import activity_check_of
 from RPTDosimetryLib.bridge.report_order import forget_saved_scenes, order_of, parts_of, preview_of, save_scene
+from RPTDosimetryLib.bridge.steps.assumption_form import AssumptionForm
+from RPTDosimetryLib.bridge.steps.effects import Effects, current_effects, shown_engine
 from RPTDosimetryLib.bridge.steps.step import State, Step
 from RPTDosimetryLib.errors import ReportError
 
@@ -31,6 +36,16 @@ class ReportStep(Step):
     upstream: ClassVar[tuple[str, ...]] = ("segmentation", "kinetics", "dose")
     _previewed = ""
 
+    def __init__(self, panel: Any = None) -> None:
+        super().__init__(panel)
+        self._effects = Effects(panel)
+
+    @property
+    def effects(self) -> Effects:
+        """The part that weights doses; it knows the other steps as this one does."""
+        self._effects.others = self.others
+        return self._effects
+
     def setup(self) -> None:
         """Connect folder and buttons."""
         ui = self.ui
@@ -39,6 +54,10 @@ class ReportStep(Step):
         ui.folderEdit.connect("validInputChanged(bool)", lambda _valid: self._on_folder(ui.folderEdit.currentPath))
         ui.exportButton.connect("clicked(bool)", lambda _checked: self.panel.guard(self.run))
         ui.openButton.connect("clicked(bool)", lambda _checked: self.panel.guard(self.open_folder))
+        self._assumed = AssumptionForm(ui, self.panel)
+        ui.effectsButton.connect("clicked(bool)", lambda _checked: self.panel.guard(self.effects.run))
+        ui.showEffectButton.connect("clicked(bool)", lambda _checked: self.panel.guard(self.show_effect))
+        ui.effectEngineBox.connect("activated(int)", self._on_engine)
         ui.exportTable.setColumnCount(2)
         ui.exportTable.setHorizontalHeaderLabels([_("part"), _("in this report")])
 
@@ -61,7 +80,10 @@ class ReportStep(Step):
             for step in stale
             if step.state(case) is State.OUT_OF_DATE
         ]
+        if self.effects.out_of_date(case):
+            told.append(_("The BED maps are out of date: make them again."))
         told += activity_check_of(case).refused
+        told += assumptions.problems(case)
         if not case.parameters.report.reviewer.strip():
             told.append(_("Write who answers for the report."))
         return [*told, *folder_problems(case.parameters.report.folder)]
@@ -73,11 +95,12 @@ class ReportStep(Step):
         return unreviewed(case) if case.node(at.VOIS) is not None else []
 
     def settings(self, case: Case) -> Any:
-        """Reviewer, comment and parts, not where it goes; the doses and the comparison that are reported."""
+        """Reviewer, comment, parts and assumptions, not where it goes; the doses and the comparison reported."""
         told = case.parameters.report
         compared = comparison.part(case, comparison.ANSWER)
         parts = [*parts_of(case), told.deidentify]
-        return [told.reviewer, told.comment, parts, case.content([*case.nodes(at.DOSE), compared])]
+        assumed = assumptions.told(case)
+        return [told.reviewer, told.comment, parts, assumed, case.content([*case.nodes(at.DOSE), compared])]
 
     def state(self, case: Case) -> State:
         """Written from what the scene holds now, or not."""
@@ -94,7 +117,7 @@ class ReportStep(Step):
     def request(self, case: Case) -> Request:
         """The scene is saved first; the rest is written in the background."""
         kinetics = self.others["kinetics"].choice(case)  # type: ignore[attr-defined]
-        order = order_of(case, kinetics, save_scene())
+        order = replace(order_of(case, kinetics, save_scene()), compared=compared_of(case))
         return Request("write_report", (order, Path(case.parameters.report.folder)))
 
     def take(self, case: Case, result: Any) -> list[Any]:
@@ -121,6 +144,10 @@ class ReportStep(Step):
             raise ReportError(_("{folder} is not there.").format(folder=folder))
         qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(folder))
 
+    def show_effect(self) -> None:
+        """The chosen map of BED, EQD2 or of all cycles over the CT."""
+        self.effects.show(self.panel.case)
+
     # showing ------------------------------------------------------------------------------------------------------
 
     def refresh(self, case: Case) -> None:
@@ -140,8 +167,30 @@ class ReportStep(Step):
         self._enable(ui.exportButton, busy or " ".join(told), _("Write everything into the folder, all or nothing"))
         written = at.mapping(case.node_of_settings, _WRITTEN)
         self._enable(ui.openButton, "" if written else _("Nothing is written yet."), _("Show the folder"))
+        self._assumed.refresh(case)
+        self._show_effects(case, busy)
         self._show_parts(case, bool(unreviewed))
         self._show_preview(case)
+
+    def _show_effects(self, case: Case, busy: str) -> None:
+        """What weights the doses and what of it can be shown."""
+        ui, effects = self.ui, self.effects
+        lacking = busy or " ".join([*effects.missing(case), *effects.stale_upstream(case)])
+        self._enable(ui.effectsButton, lacking, _("Maps of BED and EQD2 of each engine's dose, with their tables"))
+        engines = effect_engines(case)
+        if [ui.effectEngineBox.itemText(n) for n in range(ui.effectEngineBox.count)] != engines:
+            ui.effectEngineBox.clear()
+            ui.effectEngineBox.addItems(engines)
+        if engines:
+            ui.effectEngineBox.setCurrentIndex(engines.index(shown_engine(case)))
+        ui.effectEngineBox.setVisible(len(engines) > 1)
+        self._enable(ui.showEffectButton, effects.not_there(case), _("The chosen map over the CT, with its legend"))
+        old = bool(engines) and effects.out_of_date(case)
+        ui.effectsLabel.text = _("The BED maps are out of date: make them again.") if old else ""
+        ui.effectsLabel.setVisible(old)
+
+    def _on_engine(self, index: int) -> None:
+        self.panel.parameters.assumptions.shownEngine = self.ui.effectEngineBox.itemText(index)
 
     def _show_parts(self, case: Case, unreviewed: bool) -> None:
         """The registry of exports, and which of them this report will hold."""
@@ -164,7 +213,8 @@ class ReportStep(Step):
         """The page is set only when it has changed: it keeps its place while it is read."""
         from RPTDosimetryLib.report.summary import summary_html
 
-        html = summary_html(preview_of(case, ())) if case.nodes(at.DOSE) else ""
+        known = current_effects(case, self.effects)
+        html = summary_html(preview_of(case, (), known)) if case.nodes(at.DOSE) else ""
         if html != self._previewed:
             self._previewed = html
             self.ui.preview.setHtml(html)

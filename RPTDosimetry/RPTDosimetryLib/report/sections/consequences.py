@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from RPTDosimetryLib.report.compared import COLUMNS, FIGURES, WIDTHS, compared_rows, compared_text, compared_title
 from RPTDosimetryLib.report.document import (
     Block,
+    Figure,
     Heading,
     Items,
     KeyValues,
@@ -165,7 +167,9 @@ def comparison_blocks(record: RunRecord) -> list[Block]:
     told = (record.told.get("report") or {}).get("comparison")
     if not told:
         return [Heading("Comparison"), Paragraph("No other dose was compared with this one.")]
-    keys = ("reference_mean_gy", "evaluated_mean_gy", "error_gy", "error_percent")
-    columns = ("VOI", "reference [Gy]", "evaluated [Gy]", "difference [Gy]", "difference [%]")
-    rows = tuple((row["name"], *(figure_text(row[key]) for key in keys)) for row in told["figures"]["volumes"])
-    return [Heading("Comparison"), Table(columns, rows, f"{told['doses'][1]} against {told['doses'][0]}")]
+    rows = compared_rows(told)
+    columns = tuple(title for _key, title, _style in COLUMNS)
+    table: list[Block] = [Table(columns, rows, compared_title(told), WIDTHS)] if rows else []
+    said: list[Block] = [Paragraph(text, small=True) for text in compared_text(told)]
+    pictures = [Figure(record.file(name), text, share) for name, text, share in FIGURES if record.has(name)]
+    return [Heading("Comparison"), *table, *said, *pictures]

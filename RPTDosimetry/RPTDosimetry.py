@@ -19,6 +19,7 @@ from RPTDosimetryLib.bridge.parameters import (
     CalibrationParameters,
     CompareParameters,
     DoseParameters,
+    HybridParameters,
     KineticsParameters,
     MonteCarloParameters,
     RegistrationParameters,
@@ -66,6 +67,7 @@ class RPTDosimetryParameterNode:
     kinetics: KineticsParameters
     dose: DoseParameters
     monteCarlo: MonteCarloParameters
+    hybrid: HybridParameters
     compare: CompareParameters
     report: ReportParameters
 

@@ -16,13 +16,21 @@ ENGINE = "hybrid"
 
 @pytest.fixture
 def ready(panel, tmp_path, monkeypatch):
-    """The panel with everything that Dose needs; the user has no models yet, and none is shipped."""
+    """The panel with all that Dose needs, and that accepted; the user has no models yet, and none is shipped."""
+    from RPTDosimetryLib.bridge import attributes as at
+    from RPTDosimetryLib.bridge import volumes_of_interest
+    from RPTDosimetryLib.bridge.registered import ACCEPTED, decide, registered_numbers
     from RPTDosimetryLib.learning import model_file
 
     monkeypatch.setenv("RPTDOSIMETRY_CONFIG", str(tmp_path / "config"))
     monkeypatch.setattr(model_file, "shipped_models", dict)
     registered, vois = put_upstream(panel.case, four_time_points())
+    segments = volumes_of_interest.segment_ids(panel.case.node(at.VOIS))
+    volumes_of_interest.accept(panel.case, segments, "B. Physician")
+    for number in registered_numbers(panel.case):
+        decide(panel.case, number, ACCEPTED)
     panel.steps["kinetics"].run_now(panel.case)
+    assert panel.steps["dose"].needs_review(panel.case) == []
     panel.open_step("dose")
     events()
     return panel, registered, vois

@@ -20,7 +20,7 @@ NEEDED = (
     ("jinja2", "jinja2>=3.1", 2),
     ("reportlab", "reportlab>=4.2", 10),
 )
-#: The same for networks (the engine hybrid): the extra dl of pyproject.toml (a test compares); torch for a GPU is larger.
+#: The same for networks (the engine hybrid): the extra dl of pyproject.toml (a test compares).
 FOR_NETWORKS = (
     ("torch", "torch>=2.6", 800),
     ("monai", "monai>=1.5", 20),

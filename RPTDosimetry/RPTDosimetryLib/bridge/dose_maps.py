@@ -34,11 +34,11 @@ _INPUTS: Final[dict[str, str]] = {
 }
 _NAME: Final = "Map"
 DOSE, ERROR, RELATIVE = "dose", "error", "relative"
-#: The scale of a map ends where this many of its voxels do: a few at the rim are far higher.
+#: The scale of an error map ends where this many of its voxels do: a few at the rim are far higher.
 _SHOWN_PERCENTILE: Final = 99.0
+#: Of maps of an engine: lesions, the hottest and often less than 1 % of the body, are to keep their shades.
+_SHOWN_PERCENTILE_OF_BODY: Final = 99.9
 _COLOURS: Final = "Correction colours"
-#: A correction below this share of the scale fades, so that the CT stays readable where hardly anything is corrected.
-_FADES_BELOW: Final = 0.1
 
 
 @dataclass(frozen=True)
@@ -68,26 +68,33 @@ def maps_shown_of(case: Case, dose: Any) -> list[Shown]:
 
 
 def put_engine_maps(dose: DoseMap) -> list[Any]:
-    """DoseMap.extra_maps as volumes: what can be negative in blue and red around 0, the rest as doses are."""
+    """DoseMap.extra_maps as volumes: what can be negative in blue and red around 0, the rest as doses are.
+
+    Air, where there is no dose, is NaN in the volume and so stays clear; engine_maps_of gives the 0 back.
+    """
     made = []
     for name, image in dose.extra_maps.items():
         title = f"{_told(name)[2]} of dose {dose.engine}"
-        node = volume_from_image(image, with_unit(title, image.unit), at.ENGINE_MAP)
+        air = (dose.image.voxels == 0.0) & (image.voxels == 0.0)
+        clear = image.with_voxels(np.where(air, np.float32(np.nan), image.voxels))
+        node = volume_from_image(clear, with_unit(title, image.unit), at.ENGINE_MAP)
         at.write_all(node, Engine=dose.engine, Map=name, Method=dose.method)
+        limit = symmetric_limit(image.voxels, _SHOWN_PERCENTILE_OF_BODY)
         if name.startswith("correction") or float(image.voxels.min()) < 0.0:
-            limit = symmetric_limit(image.voxels)
             dress(node, _correction_colours(), -limit, limit)
         else:
-            dress_error(node)
-            highest = float(image.voxels.max())
-            node.GetDisplayNode().SetThreshold(float(np.nextafter(np.float32(0), np.float32(1))), max(highest, 1e-30))
+            dress(node, dose_colours(), 0.0, limit)
         made.append(node)
     return made
 
 
+def _with_air(image: Image) -> Image:
+    return image.with_voxels(np.nan_to_num(image.voxels, nan=0.0))
+
+
 def engine_maps_of(case: Case, engine: str) -> dict[str, Image]:
     """What put_engine_maps left of an engine, by name."""
-    return {at.text(node, _NAME): image_of(node) for node in _nodes_of(case, engine)}
+    return {at.text(node, _NAME): _with_air(image_of(node)) for node in _nodes_of(case, engine)}
 
 
 def dress_error(node: Any) -> None:
@@ -115,12 +122,6 @@ def _told(name: str) -> tuple[str, str, str]:
 
 
 def _correction_colours() -> Any:
-    """The table of the scene: blue below 0, red above it, clear around it."""
+    """The table of the scene: blue below 0, white at 0, red above it."""
     node = slicer.mrmlScene.GetFirstNode(_COLOURS, "vtkMRMLColorTableNode")
-    if node is not None:
-        return node
-    node = diverging(_COLOURS)
-    count = node.GetNumberOfColors()
-    for entry, share in enumerate(np.abs(np.linspace(-1.0, 1.0, count))):
-        node.SetOpacity(entry, float(min(1.0, share / _FADES_BELOW)))
-    return node
+    return diverging(_COLOURS) if node is None else node

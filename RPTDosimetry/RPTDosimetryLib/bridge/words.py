@@ -33,6 +33,11 @@ _WORDS = (
     ("decays: it is", _("decays (At most, under Monte Carlo): it is")),
     ("Or choose device cpu.", _("Or choose the Device cpu under Monte Carlo.")),
     ("ssv_material", _("Kernel of ssv")),
+    ('Install the extra: pip install "slicer-rpt-dosimetry[dl]".', _("Press Install under Hybrid in step Dose.")),
+    (
+        'device = "cuda", but torch finds no CUDA GPU here. Use device = "cpu".',
+        _("The torch that is installed finds no CUDA GPU here: choose the Device cpu under Hybrid."),
+    ),
 )
 
 

@@ -27,10 +27,8 @@ _TOLD: Final[dict[str, tuple[str, str, str]]] = {
 _DRIVEN_BY: Final = "correction_from_"
 _INPUTS: Final[dict[str, str]] = {
     "hu": _("the CT numbers"),
-    "density": _("the density"),
     "tia": _("the activity"),
     "msv8": _("the MSV dose"),
-    "rest": _("the rest"),
 }
 _NAME: Final = "Map"
 DOSE, ERROR, RELATIVE = "dose", "error", "relative"

@@ -99,31 +99,3 @@ def test_of_the_published_networks_it_is_the_slope_of_the_summed_correction(name
         slope = (summed(1.0 + step) - summed(1.0 - step)) / (2 * step)
         assert found[key] == approx(slope, rel=1e-3)
         assert found[key] != 0.0
-
-
-def test_the_engine_gives_a_map_of_each_input_of_a_published_network(tmp_path, make_patient):
-    pytest.importorskip("monai", reason="MONAI is not installed")
-    from test_hybrid_engine import dose_of, features
-
-    from RPTDosimetryLib.learning.guard import guard_table
-    from RPTDosimetryLib.learning.model_file import write_model
-
-    options = {"first": 4}
-    card = {
-        "name": "kim", "network": "unet3d_kim", "options": options, "nuclide": "Lu-177", "spacing_mm": [4.8, 4.8, 4.8],
-        "guard": guard_table([features(make_patient(seed)) for seed in range(1, 6)]),
-        "members": [{"fold": 0}, {"fold": 1}],
-    }  # fmt: skip
-    weights = []
-    for seed in (0, 1):
-        torch.manual_seed(seed)
-        weights.append(network_kind("unet3d_kim").module(options).state_dict())
-    write_model(tmp_path / "kim", card, weights, half=False)
-    dose = dose_of(make_patient(2), tmp_path / "kim")
-    assert {"correction_from_hu_gy", "correction_from_tia_gy"} <= set(dose.extra_maps), dose.warnings
-    assert "correction_electrons_gy" not in dose.extra_maps, "only the default network tells that"
-    for name in ("correction_from_hu_gy", "correction_from_tia_gy"):
-        assert dose.extra_maps[name].unit == "Gy"
-        assert dose.extra_maps[name].voxels.any()
-    without = dose_of(make_patient(2), tmp_path / "kim", attribution=False)
-    assert set(without.extra_maps) == {"correction_gy", "member_sd_gy"}

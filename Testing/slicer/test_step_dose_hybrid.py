@@ -338,6 +338,17 @@ def test_cancel_leaves_what_was_there(with_model):
     assert maps(panel) == {}
 
 
+def test_of_dose_rates_there_is_a_verdict_but_no_map_and_that_is_said(with_model):
+    panel = with_model()
+    panel.parameters.dose.integrate = "dose_rate"
+    events()
+    assert "no map of the correction" in ui_of(panel).hyGuardLabel.text
+    compute(panel, ENGINE)
+    assert "inside" in ui_of(panel).verdictLabel.text
+    assert maps(panel) == {}
+    assert ui_of(panel).organTable.horizontalHeaderItem(4).text() == "D98"
+
+
 # the guard ------------------------------------------------------------------------------------------------------------
 
 

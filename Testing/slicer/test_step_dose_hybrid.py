@@ -338,15 +338,24 @@ def test_cancel_leaves_what_was_there(with_model):
     assert maps(panel) == {}
 
 
-def test_of_dose_rates_there_is_a_verdict_but_no_map_and_that_is_said(with_model):
-    panel = with_model()
+def test_of_dose_rates_there_is_no_map_and_the_guards_word_on_any_time_point(with_model):
+    wide = [0.0, 0.0, 9.0, 9.0]  # the guard knows the activity of the integral only
+    names = ("hottest_percent_share", "activity_variation", "air_activity_share", "lung_activity_share")
+    panel = with_model(ranges=dict.fromkeys(names, wide))
     panel.parameters.dose.integrate = "dose_rate"
     events()
     assert "no map of the correction" in ui_of(panel).hyGuardLabel.text
     compute(panel, ENGINE)
     assert "inside" in ui_of(panel).verdictLabel.text
+    assert "done" in header(panel, "dose")
     assert maps(panel) == {}
     assert ui_of(panel).organTable.horizontalHeaderItem(4).text() == "D98"
+    with_model(ranges={**dict.fromkeys(names, wide), "hottest_percent_share": [0.0, 0.0, 0.2, 0.2]})
+    events()
+    compute(panel, ENGINE)
+    assert "of one time point or more" in ui_of(panel).verdictLabel.text
+    assert "hottest 1 %" in ui_of(panel).verdictLabel.text
+    assert "needs review" in header(panel, "dose")
 
 
 # the guard ------------------------------------------------------------------------------------------------------------

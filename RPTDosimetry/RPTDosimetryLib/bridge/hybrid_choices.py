@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 ENGINE = "hybrid"
 _CHOICE, _ACCEPTED = "HybridChoice", "GuardAccepted"
+_GUARD_SAYS = "Hybrid dose: guard says"  # how the engine's warnings about activity begin
 _cards: dict[Path, tuple[int, dict[str, Any]]] = {}  # when a card was written, and what it says
 
 
@@ -139,6 +140,10 @@ def verdict(node: Any) -> str:
         return _("NOT CORRECTED: this dose is MSV-8 in place of the hybrid. The model does not fit: {why}.").format(
             why=why
         )
+    if _of_rates(node):
+        return _("Guard, of the dose rate of one time point or more: {why} The dose is corrected all the same.").format(
+            why=" ".join(_of_rates(node))
+        )
     if guard["verdict"] == "inside":
         return _("Guard: the patient is inside the range of the training's patients.")
     where = {"edge": _("at the edge of training"), "outside": _("OUTSIDE training")}[guard["verdict"]]
@@ -151,7 +156,15 @@ def to_review(node: Any) -> bool:
     guard = at.mapping(node, "Parameters").get("guard")
     if at.text(node, "Engine") != ENGINE or not isinstance(guard, dict):
         return False
-    return (fell_back(node) or guard["verdict"] != "inside") and not accepted(node)
+    doubtful = fell_back(node) or guard["verdict"] != "inside" or bool(_of_rates(node))
+    return doubtful and not accepted(node)
+
+
+def _of_rates(node: Any) -> list[str]:
+    """What the guard said of any time point of a dose integrated from rates; the parameters are those of the first."""
+    if "integrated" not in at.mapping(node, "Parameters"):
+        return []
+    return [text for text in at.lines(node, "Warnings") if text.startswith(_GUARD_SAYS)]
 
 
 def accepted(node: Any) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from RPTDosimetryLib.bridge.parameters import (
     CalibrationParameters,
     CompareParameters,
     DoseParameters,
+    HybridParameters,
     KineticsParameters,
     MonteCarloParameters,
     RegistrationParameters,
@@ -67,6 +68,7 @@ class RPTDosimetryParameterNode:
     kinetics: KineticsParameters
     dose: DoseParameters
     monteCarlo: MonteCarloParameters
+    hybrid: HybridParameters
     compare: CompareParameters
     assumptions: AssumptionParameters
     report: ReportParameters

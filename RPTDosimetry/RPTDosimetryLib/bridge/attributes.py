@@ -21,6 +21,7 @@ PREVIEW, LESION_PLACE = "preview", "lesion_place"  # a lesion that is being draw
 DENSITY, MEDIUM, TIA, DOSE, DOSE_ERROR = "density", "medium", "tia", "dose", "dose_error"
 CURVES, SCANS, CHART = "curves", "scans", "chart"  # tables of kinetics; a plot chart and its series
 RELATIVE_ERROR, INTERIM = "relative_error", "interim"  # of a dose; a dose on its way, no result, never saved
+ENGINE_MAP = "engine_map"  # what else an engine shows of its dose (DoseMap.extra_maps)
 ORGAN_DOSES, DVHS, ISODOSE = "organ_doses", "dvhs", "isodose"  # made from the dose volumes
 COMPARISON, COMPARED_DOSE, PROFILE = (
     "comparison",

@@ -13,7 +13,8 @@ from RPTDosimetryLib.bridge import attributes as at
 from RPTDosimetryLib.bridge import hierarchy
 from RPTDosimetryLib.bridge.case import Case
 from RPTDosimetryLib.bridge.charts import MOST_IN_LEGEND, Line, dress_chart, show_lines, table_of_columns, values_of
-from RPTDosimetryLib.bridge.doses import put_dose
+from RPTDosimetryLib.bridge.doses import MAPS, put_dose
+from RPTDosimetryLib.bridge.hybrid_choices import fell_back
 
 if TYPE_CHECKING:
     from RPTDosimetryLib.evaluation.organ_table import OrganDose
@@ -36,8 +37,8 @@ def put_doses(case: Case, found: tuple[DoseOfEngine, ...]) -> list[Any]:
 
 
 def remove_dose(case: Case, engine: str) -> None:
-    """Take the dose of an engine out of the scene, with its standard error and histograms."""
-    for role in (at.DOSE, at.DOSE_ERROR, at.RELATIVE_ERROR, at.DVHS, at.ISODOSE):
+    """Take the dose of an engine out of the scene, with its maps and histograms."""
+    for role in (at.DOSE, *MAPS, at.DVHS, at.ISODOSE):
         for node in case.nodes(role):
             if at.text(node, "Engine") == engine:
                 case.remove(node)
@@ -46,6 +47,12 @@ def remove_dose(case: Case, engine: str) -> None:
 def organ_doses_of_case(case: Case) -> dict[str, list[OrganDose]]:
     """Rows of the organ table by engine, every digit kept; empty before step Dose has run."""
     return {at.text(node, "Engine"): rows_of(node) for node in case.nodes(at.DOSE)}
+
+
+def called(dose: Any) -> str:
+    """The engine of a dose volume, with what stands in its place where that is another one."""
+    engine = at.text(dose, "Engine")
+    return _("{engine} (is MSV-8)").format(engine=engine) if fell_back(dose) else engine
 
 
 def rows_of(dose: Any) -> list[OrganDose]:
@@ -62,7 +69,7 @@ def put_organ_table(case: Case) -> list[Any]:
 
     for old in case.nodes(at.ORGAN_DOSES):
         case.remove(old)
-    rows = [(engine, row) for engine, several in organ_doses_of_case(case).items() for row in several]
+    rows = [(called(node), row) for node in case.nodes(at.DOSE) for row in rows_of(node)]
     if not rows:
         return []
     columns: dict[str, Any] = {"engine": [engine for engine, _row in rows]}

@@ -6,13 +6,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import slicer
-
 from RPTDosimetryLib.bridge import attributes as at
 from RPTDosimetryLib.bridge import hierarchy
 from RPTDosimetryLib.bridge.case import Case
 from RPTDosimetryLib.bridge.dose_colours import dose_colours
-from RPTDosimetryLib.bridge.map_colours import dress
+from RPTDosimetryLib.bridge.dose_maps import dress_error, engine_maps_of, put_engine_maps
+from RPTDosimetryLib.bridge.hybrid_choices import accepted, fell_back
 from RPTDosimetryLib.bridge.volumes import image_of, volume_from_image
 from RPTDosimetryLib.errors import DoseError
 from RPTDosimetryLib.records import DoseMap, Image, TiaMap
@@ -22,10 +21,10 @@ SLICER_RT = {"DicomRtImport.DoseVolume": "1"}
 #: And of the study item above it: the unit, and Gy per voxel value.
 SLICER_RT_STUDY = {"DicomRtImport.DoseUnitName": "GY", "DicomRtImport.DoseUnitValue": "1.0"}
 
+#: Roles of the maps that come with a dose.
+MAPS = (at.DOSE_ERROR, at.RELATIVE_ERROR, at.ENGINE_MAP)
 #: Below this share of the highest dose a relative error says nothing.
 LEAST_SHARE = 0.01
-#: The scale of an error map ends where this many of its voxels do: a few at the rim are far higher.
-_SHOWN_PERCENTILE = 99.0
 
 
 def put_tia(case: Case, tia: TiaMap) -> Any:
@@ -59,8 +58,8 @@ def tia_of_case(case: Case) -> TiaMap:
 
 
 def put_dose(case: Case, dose: DoseMap) -> list[Any]:
-    """The dose of an engine as a volume [Gy] in place of that engine's older one; with its standard error, if any."""
-    for old in [node for role in (at.DOSE, at.DOSE_ERROR, at.RELATIVE_ERROR) for node in case.nodes(role)]:
+    """The dose of an engine as a volume [Gy] in place of that engine's older one; with whatever maps it comes with."""
+    for old in [node for role in (at.DOSE, *MAPS) for node in case.nodes(role)]:
         if at.text(old, "Engine") == dose.engine:
             case.remove(old)
     node = volume_from_image(dose.image, f"Dose {dose.engine} [Gy]", at.DOSE)
@@ -76,7 +75,10 @@ def put_dose(case: Case, dose: DoseMap) -> list[Any]:
     node.GetDisplayNode().SetAndObserveColorNodeID(dose_colours().GetID())
     for name, value in SLICER_RT.items():
         node.SetAttribute(name, value)
+    if fell_back(node):
+        node.SetName(f"Dose {dose.engine}: MSV-8 in its place [Gy]")
     made = [node, *([] if dose.standard_error is None else _put_errors(dose, dose.standard_error))]
+    made += put_engine_maps(dose)
     for each in made:
         _place(case, each, "Dose")
     return made
@@ -95,7 +97,7 @@ def _put_errors(dose: DoseMap, error: Image) -> list[Any]:
     )
     for node in (absolute, relative):
         at.write(node, "Engine", dose.engine)
-        _dress_error(node)
+        dress_error(node)
     return [absolute, relative]
 
 
@@ -107,15 +109,6 @@ def relative_error(dose: Image, error: Image) -> Image:
     percent = np.full(dose.voxels.shape, np.nan, dtype=np.float32)
     percent[counted] = 100.0 * error.voxels[counted] / dose.voxels[counted]
     return Image(percent, dose.grid, "%")
-
-
-def _dress_error(node: Any) -> None:
-    import numpy as np
-
-    values = slicer.util.arrayFromVolume(node)
-    known = values[np.isfinite(values)]
-    top = float(np.percentile(known, _SHOWN_PERCENTILE)) if known.size else 0.0
-    dress(node, dose_colours(), 0.0, top if top > 0 else 1.0)
 
 
 def dose_of(case: Case, node: Any) -> DoseMap:
@@ -130,15 +123,23 @@ def dose_of(case: Case, node: Any) -> DoseMap:
         standard_error=image_of(errors[-1]) if errors else None,
         region_errors_gy=_region_errors(node),
         warnings=at.lines(node, "Warnings"),
-        parameters=at.mapping(node, "Parameters"),
+        parameters=_parameters(node),
+        extra_maps=engine_maps_of(case, engine),
     )
+
+
+def _parameters(node: Any) -> dict[str, Any]:
+    """As the engine told them; with who accepted a dose that the guard would not, where somebody has."""
+    told, by = at.mapping(node, "Parameters"), accepted(node)
+    return {**told, "guard": {**told["guard"], "accepted": by}} if by else told
 
 
 def _region_errors(node: Any) -> dict[str, float]:
     """Errors of the mean doses of volumes; a scene of an older version has them among its parameters only."""
     own = at.mapping(node, "RegionErrorsGy")
     volumes = at.mapping(node, "Parameters").get("volumes", {})
-    return own or {name: float(told["standard_error_gy"]) for name, told in dict(volumes).items()}
+    stated = {name: told.get("standard_error_gy") for name, told in dict(volumes).items()}
+    return own or {name: float(error) for name, error in stated.items() if error is not None}
 
 
 def doses_of_case(case: Case) -> list[DoseMap]:

@@ -45,13 +45,13 @@ def dress(volume: Any, colours: Any, low: float, high: float) -> None:
     display.SetApplyThreshold(True)
 
 
-def symmetric_limit(values: NDArray[np.floating]) -> float:
-    """1, 2 or 5 times a power of ten that holds 99 % of what differs; 1 where nothing does."""
+def symmetric_limit(values: NDArray[np.floating], percent: float = 99.0) -> float:
+    """1, 2 or 5 times a power of ten that holds so many percent of what differs; 1 where nothing does."""
     known = np.abs(values[np.isfinite(values)])
     known = known[known > 0]
     if not known.size:
         return 1.0
-    wanted = float(np.percentile(known, 99.0))
+    wanted = float(np.percentile(known, percent))
     power = 10.0 ** np.floor(np.log10(wanted))
     return float(next(step * power for step in (1, 2, 5, 10) if step * power >= wanted * (1 - 1e-9)))
 

@@ -235,18 +235,6 @@ class AssumptionParameters:
     shown: ShownEffect = ShownEffect.bed
 
 
-class ShownMap(Enum):
-    """What of the shown engine lies over the CT."""
-
-    dose = "dose"
-    error = "standard error in Gy"
-    relative = "standard error in % of the dose"
-
-    def label(self) -> str:
-        """What the box shows."""
-        return self.value
-
-
 class MonteCarloUntil(Enum):
     """What ends a Monte Carlo run: MonteCarloSettings.histories, or target_se without and with target_volumes."""
 
@@ -289,9 +277,32 @@ class MonteCarloParameters:
     flattening: Annotated[float, WithinRange(0.0, 0.9)] = 0.25
 
 
+class WhenOutside(Enum):
+    """HybridSettings.when_outside."""
+
+    msv = "gets MSV-8, with the reason"
+    use = "is corrected all the same, with the reason"
+
+    def label(self) -> str:
+        """What the box shows."""
+        return self.value
+
+
+@parameterPack
+class HybridParameters:
+    """HybridSettings. model: the name of a shipped model, or the folder of another one."""
+
+    model: str = "default"
+    device: Annotated[str, Choice(["cpu", "cuda"])] = "cpu"
+    whenOutside: WhenOutside = WhenOutside.msv
+
+
 @parameterPack
 class DoseParameters:
-    """Engines (names with commas) and their options; then what is shown, which changes no result."""
+    """Engines (names with commas) and their options; then what is shown, which changes no result.
+
+    shownMap: a key of dose_maps.maps_shown_of.
+    """
 
     engines: str = "msv8"
     integrate: Annotated[str, Choice(["activity", "dose_rate"])] = "activity"
@@ -299,7 +310,7 @@ class DoseParameters:
     ssvMaterial: Annotated[str, Choice(SSV_MATERIALS)] = "soft_tissue"
     ssvDensity: Annotated[float, WithinRange(0.01, 5)] = 1.04
     shown: str = ""
-    shownMap: ShownMap = ShownMap.dose
+    shownMap: str = "dose"
     thresholdPercent: Annotated[float, WithinRange(0, 100)] = 2.0
     opacityPercent: Annotated[float, WithinRange(0, 100)] = 50.0
     isodoses: bool = False

@@ -43,6 +43,11 @@ _WORDS = (
     ("protection.release_source", _("Rule, under Assumptions")),
     ("release_usv_per_h", _("the release limit")),
     ("ssv_material", _("Kernel of ssv")),
+    ('Install the extra: pip install "slicer-rpt-dosimetry[dl]".', _("Press Install under Hybrid in step Dose.")),
+    (
+        'device = "cuda", but torch finds no CUDA GPU here. Use device = "cpu".',
+        _("The torch that is installed finds no CUDA GPU here: choose the Device cpu under Hybrid."),
+    ),
 )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from RPTDosimetryLib.dose.engine import DoseTask
+from RPTDosimetryLib.learning.attribution import input_times_gradient
 from RPTDosimetryLib.learning.maps import body_box, cropped
 from RPTDosimetryLib.learning.model_file import Model
 from RPTDosimetryLib.learning.photon_bands import SoftKernels, photon_bands, soft_kernels
@@ -43,7 +44,8 @@ def correction_of(
     maps = _maps(model, task, msv_gy, photon_gy)
     box = body_box(maps["tissue"])
     inside = cropped(maps, box)
-    doses, electrons, said = [], [], {}
+    doses, electrons, driven, said = [], [], [], {}
+    asks = task.settings.hybrid.attribution and model.kind.dose_and_electrons is None
     for number, module in enumerate(model.modules):
         if model.kind.adapt is not None:
             model.kind.adapt(module, _kernels(model, task))
@@ -51,6 +53,8 @@ def correction_of(
         dose, electron, told = predicted(model.kind, module, inside)
         doses.append(dose)
         electrons.append(electron)
+        if asks:
+            driven.append(input_times_gradient(model.kind, module, inside))
         said.update(dict.fromkeys(told))
     msv = inside["msv8"][0]
     whole = _Whole(msv_gy.shape, box)
@@ -61,7 +65,9 @@ def correction_of(
         variance = sum((dose - msv - mean) ** 2 for dose in doses) / (len(doses) - 1)
         mean = mean * (1.0 - variance / len(doses) / (mean * mean).clamp(min=1e-30)).clamp(min=0.0)
         spread = whole(variance.sqrt())
-    shown = _attribution(mean, electrons, whole) if task.settings.hybrid.attribution else {}
+    shown = {}
+    if task.settings.hybrid.attribution:
+        shown = _driven_by(driven, whole) if driven else _attribution(mean, electrons, whole)
     return Correction(whole(mean), members, spread, shown, tuple(said))
 
 
@@ -105,6 +111,12 @@ class _Whole:
         answer = np.zeros(self.shape, dtype=np.float32) if around is None else around.copy()
         answer[self.box] = values.cpu().numpy()
         return answer
+
+
+def _driven_by(members: list[dict[str, Any]], whole: _Whole) -> dict[str, tuple[NDArray[np.float32], str]]:
+    """What each input drove [Gy], mean of the members; inputs that drove nothing are left out."""
+    means = {name: sum(member[name] for member in members) / len(members) for name in members[0]}
+    return {f"correction_from_{name}_gy": (whole(mean), "Gy") for name, mean in means.items() if mean.any()}
 
 
 def _attribution(mean: Any, electrons: list[Any], whole: _Whole) -> dict[str, tuple[NDArray[np.float32], str]]:

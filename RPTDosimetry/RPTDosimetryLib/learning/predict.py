@@ -50,8 +50,7 @@ def _slices(kind: NetworkKind, module: Any, maps: Mapping[str, Any]) -> tuple[An
     nz, ny, nx = maps["tissue"].shape[-3:]
     _, height, width = kind.rounded_up((1, ny, nx))
     dose = (maps["msv8"][0] if "msv8" in maps else torch.zeros_like(maps["tissue"][0])).clone()
-    top, left = max(0, (ny - height) // 2), max(0, (nx - width) // 2)
-    rows, columns = slice(top, min(ny, top + height)), slice(left, min(nx, left + width))
+    rows, columns = shown_planes((ny, nx), (height, width))
     for start in range(0, nz, SLICES):
         planes = slice(start, min(start + SLICES, nz))
         part = {name: v[:, planes, rows, columns].transpose(0, 1)[:, :, None] for name, v in maps.items()}
@@ -59,6 +58,13 @@ def _slices(kind: NetworkKind, module: Any, maps: Mapping[str, Any]) -> tuple[An
         inner = answer[:, 0, 0, : rows.stop - rows.start, : columns.stop - columns.start]
         dose[planes, rows, columns] = inner
     return dose, None
+
+
+def shown_planes(here_yx: tuple[int, int], size_yx: tuple[int, int]) -> tuple[slice, slice]:
+    """Rows and columns around the middle of a slice that a network of that size sees."""
+    (ny, nx), (height, width) = here_yx, size_yx
+    top, left = max(0, (ny - height) // 2), max(0, (nx - width) // 2)
+    return slice(top, min(ny, top + height)), slice(left, min(nx, left + width))
 
 
 def _windows(kind: NetworkKind, module: Any, maps: Mapping[str, Any], largest: int) -> tuple[Any, Any]:
@@ -73,7 +79,7 @@ def _windows(kind: NetworkKind, module: Any, maps: Mapping[str, Any], largest: i
         part = {name: values[(..., *box)][None] for name, values in maps.items()}
         part = padded(part, kind.rounded_up((size[0], size[1], size[2])))
         inner = tuple(slice(n) for n in size)
-        weight = _blend(box, shape, dose.device)
+        weight = blend(box, shape, dose.device)
         if electron is None or kind.dose_and_electrons is None:
             found = kind.dose(module, part)
         else:
@@ -99,7 +105,7 @@ def window_boxes(shape: tuple[int, ...], largest: int) -> Iterator[tuple[slice, 
         yield slice(z, z + sides[0]), slice(y, y + sides[1]), slice(x, x + sides[2])
 
 
-def _blend(box: tuple[slice, ...], shape: tuple[int, ...], device: Any) -> Any:
+def blend(box: tuple[slice, ...], shape: tuple[int, ...], device: Any) -> Any:
     """Weights of a window: 1 inside, falling linearly towards faces that other windows overlap, never 0."""
     import torch
 

@@ -174,6 +174,29 @@ def test_other_voxels_get_the_relative_correction_and_say_so(make_model, make_pa
     assert relative == approx(before, rel=0.2)
 
 
+def test_the_engine_gives_a_map_of_each_input_of_a_published_network(tmp_path, make_patient):
+    pytest.importorskip("monai", reason="MONAI is not installed")
+    options = {"first": 4}
+    card = {
+        "name": "kim", "network": "unet3d_kim", "options": options, "nuclide": "Lu-177", "spacing_mm": [4.8, 4.8, 4.8],
+        "guard": guard_table([features(make_patient(seed)) for seed in range(1, 6)]),
+        "members": [{"fold": 0}, {"fold": 1}],
+    }  # fmt: skip
+    weights = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        weights.append(network_kind("unet3d_kim").module(options).state_dict())
+    write_model(tmp_path / "kim", card, weights, half=False)
+    dose = dose_of(make_patient(2), tmp_path / "kim")
+    assert {"correction_from_hu_gy", "correction_from_tia_gy"} <= set(dose.extra_maps), dose.warnings
+    assert "correction_electrons_gy" not in dose.extra_maps, "only the default network tells that"
+    for name in ("correction_from_hu_gy", "correction_from_tia_gy"):
+        assert dose.extra_maps[name].unit == "Gy"
+        assert dose.extra_maps[name].voxels.any()
+    without = dose_of(make_patient(2), tmp_path / "kim", attribution=False)
+    assert set(without.extra_maps) == {"correction_gy", "member_sd_gy"}
+
+
 def test_unscaled_msv_cannot_be_corrected(make_model, make_patient):
     patient = make_patient(2)
     mapped = patient_map(Image(patient.hu, patient.grid, "HU"), patient.grid)

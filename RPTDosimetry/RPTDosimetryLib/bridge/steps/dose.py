@@ -13,36 +13,24 @@ from slicer.i18n import tr as _
 
 from RPTDosimetryLib.background import Request
 from RPTDosimetryLib.bridge import attributes as at
-from RPTDosimetryLib.bridge import checkpoints, interim, views
+from RPTDosimetryLib.bridge import checkpoints, dose_maps, interim, views
+from RPTDosimetryLib.bridge import hybrid_choices as hybrid
 from RPTDosimetryLib.bridge import monte_carlo_choices as monte_carlo
 from RPTDosimetryLib.bridge.case import Case
-from RPTDosimetryLib.bridge.dose_nodes import (
-    chart_of_histograms,
-    colour_of,
-    put_doses,
-    remove_dose,
-    rows_of,
-    write_csv,
-)
-from RPTDosimetryLib.bridge.doses import error_node, tia_of_case
+from RPTDosimetryLib.bridge.dose_maps import Shown, maps_shown_of
+from RPTDosimetryLib.bridge.dose_nodes import chart_of_histograms, put_doses, remove_dose, write_csv
+from RPTDosimetryLib.bridge.doses import tia_of_case
 from RPTDosimetryLib.bridge.isodoses import levels_gy, remove_isodoses, show_isodoses
-from RPTDosimetryLib.bridge.parameters import ShownMap
 from RPTDosimetryLib.bridge.projection import hide_projection, show_projection
 from RPTDosimetryLib.bridge.steps.compare import jump_to_hottest
+from RPTDosimetryLib.bridge.steps.dose_tables import show_engines, show_organs, tick_engines
+from RPTDosimetryLib.bridge.steps.hybrid_form import HybridForm
 from RPTDosimetryLib.bridge.steps.kinetics import tia_settings_of
 from RPTDosimetryLib.bridge.steps.monte_carlo_form import MonteCarloForm, kept_told
 from RPTDosimetryLib.bridge.steps.step import State, Step
-from RPTDosimetryLib.bridge.steps.volume_table import swatch
 from RPTDosimetryLib.bridge.volumes_of_interest import known_of
 from RPTDosimetryLib.errors import ConfigurationError
 
-_FIGURES: tuple[str, ...] = ("volume_ml", "mass_g", "mean_gy", "d98_gy", "d50_gy", "d2_gy", "gy_per_gbq")
-
-_LEGENDS = {
-    ShownMap.dose: "Absorbed dose [Gy]",
-    ShownMap.error: "Standard error of the dose [Gy]",
-    ShownMap.relative: "Relative error of the dose [%]",
-}
 _SSV_MATERIAL = _("Of what the one kernel of ssv is made; choosing it sets its usual density")
 _SSV_DENSITY = _("At which density the kernel of ssv is taken")
 
@@ -57,6 +45,7 @@ class DoseStep(Step):
     _showing = False
     _drawn: Any = None  # what the display was last made from
     _form: Any = None
+    _hybrid_form: Any = None
 
     def setup(self) -> None:
         """Connect what can be used."""
@@ -65,6 +54,8 @@ class DoseStep(Step):
         ui.runButton.connect("clicked(bool)", lambda _checked: self.panel.guard(self.run))
         ui.ssvMaterialBox.connect("activated(int)", self._on_ssv_material)
         ui.shownBox.connect("activated(int)", self._on_shown)
+        ui.mapBox.connect("currentIndexChanged(int)", self._on_map)
+        ui.acceptButton.connect("clicked(bool)", lambda _checked: self.panel.guard(self.accept))
         ui.csvButton.connect("clicked(bool)", lambda _checked: self.panel.guard(self.save_table))
         for slider in (ui.thresholdSlider, ui.opacitySlider):
             slider.suffix, slider.decimals = " %", 0
@@ -72,7 +63,7 @@ class DoseStep(Step):
         ui.csvEdit.connect("currentPathChanged(QString)", self._on_path)
         ui.csvEdit.connect("validInputChanged(bool)", lambda _valid: self._on_path(ui.csvEdit.currentPath))
         ui.discardButton.connect("clicked(bool)", lambda _checked: self.panel.guard(self.discard_kept))
-        self._form = MonteCarloForm(ui, self.panel)
+        self._form, self._hybrid_form = MonteCarloForm(ui, self.panel), HybridForm(ui, self.panel)
 
     # what it is made from -----------------------------------------------------------------------------------------
 
@@ -87,12 +78,15 @@ class DoseStep(Step):
             told.append(_("Tick an engine."))
         if monte_carlo.ENGINE in ticked:
             told += monte_carlo.missing(case, _voi_names(case))
+        if hybrid.ENGINE in ticked:
+            told += hybrid.missing(case)
         return told
 
     def needs_review(self, case: Case) -> list[str]:
-        """What nobody has looked at upstream goes on with its mark."""
+        """What nobody has looked at upstream goes on with its mark; and a dose that the guard would not let pass."""
         keys = [key for key in self.upstream if key in self.others and key != "kinetics"]
-        return [text for key in keys for text in self.others[key].needs_review(case)]
+        above = [text for key in keys for text in self.others[key].needs_review(case)]
+        return above + [hybrid.verdict(node) for node in case.nodes(at.DOSE) if hybrid.to_review(node)]
 
     @staticmethod
     def engines(case: Case) -> list[str]:
@@ -103,7 +97,11 @@ class DoseStep(Step):
         return [name for name in engine_names() if name in chosen]
 
     def settings(self, case: Case) -> Any:
-        """What changes a dose; which engines are ticked does not."""
+        """What changes a dose; which engines are ticked does not.
+
+        What changes the dose of hybrid alone is noted on that (hybrid_choices.outdated): the others hold on a computer
+        that has not its model.
+        """
         chosen = case.parameters.dose
         own = [chosen.integrate, chosen.msvUnscaled, chosen.ssvMaterial, chosen.ssvDensity]
         return [*own, monte_carlo.told(case)]
@@ -113,6 +111,8 @@ class DoseStep(Step):
         state = super().state(case)
         there = {at.text(node, "Engine") for node in case.nodes(at.DOSE)}
         done = state in (State.DONE, State.NEEDS_REVIEW)
+        if done and any(hybrid.outdated(case, node) for node in case.nodes(at.DOSE)):
+            return State.OUT_OF_DATE
         return State.READY if done and not self.missing(case) and set(self.engines(case)) - there else state
 
     def request(self, case: Case) -> Request:
@@ -138,6 +138,8 @@ class DoseStep(Step):
         engines = self.engines(case)
         if monte_carlo.ENGINE in engines:
             settings = replace(settings, monte_carlo=monte_carlo.settings_of(case, checkpoint))
+        if hybrid.ENGINE in engines:
+            settings = replace(settings, hybrid=hybrid.settings_of(case))
         order = DoseOrder(
             tuple(engines),
             settings,
@@ -154,12 +156,12 @@ class DoseStep(Step):
         made_now, now = {one.dose.engine for one in result}, self.inputs_fingerprint(case)
         for node in case.nodes(at.DOSE):
             engine = at.text(node, "Engine")
-            if engine not in made_now and case.made_from(node) != now:
+            if engine not in made_now and (case.made_from(node) != now or hybrid.outdated(case, node)):
                 remove_dose(case, engine)
         remove_isodoses(case)
         nodes = put_doses(case, result)
         case.parameters.dose.shown = result[0].dose.engine
-        case.parameters.dose.shownMap = ShownMap.dose
+        case.parameters.dose.shownMap = dose_maps.DOSE
         self._drawn = None
         if self.panel is not None:
             views.show_layout(views.OVERLAY)
@@ -168,9 +170,19 @@ class DoseStep(Step):
             self.panel.say("\n".join(dict.fromkeys(note for one in result for note in one.dose.warnings)))
         return nodes
 
+    def _prepared(self, case: Case) -> tuple[Request, str]:
+        """What hybrid is made by goes along: the user may choose another model while it runs."""
+        request, made_from = super()._prepared(case)
+        made_by = hybrid.choice(case) if hybrid.ENGINE in self.engines(case) else ""
+        return request, f"{made_from} {made_by}"
+
     def _taken(self, case: Case, result: Any, made_from: str) -> list[Any]:
         """What is done is not kept twice."""
+        made_from, made_by = made_from.split(" ", 1)
         nodes = super()._taken(case, result, made_from)
+        for node in nodes:
+            if at.role(node) == at.DOSE and at.text(node, "Engine") == hybrid.ENGINE:
+                hybrid.note_choice(node, made_by)
         if any(one.dose.engine == monte_carlo.ENGINE for one in result):
             checkpoints.forget(checkpoints.path_of(case, made_from))
         return nodes
@@ -233,11 +245,10 @@ class DoseStep(Step):
         dose, chosen = self.shown(case), case.parameters.dose
         if dose is None:
             return
-        maximum_gy, error = float(slicer.util.arrayFromVolume(dose).max()), self._shown_error(case, dose)
+        maximum_gy, shown = float(slicer.util.arrayFromVolume(dose).max()), self.shown_map(case, dose)
         ct = next((point.ct for point in case.time_points() if point.ct is not None), None)
         opacity = chosen.opacityPercent / 100
-        over = dose if error is None else error
-        views.show_overlay(ct or over, over if ct is not None else None, opacity, fit)
+        views.show_overlay(ct or shown.node, shown.node if ct is not None else None, opacity, fit)
         display = dose.GetDisplayNode()
         display.SetThreshold(chosen.thresholdPercent / 100 * maximum_gy, maximum_gy)
         display.SetApplyThreshold(True)
@@ -246,7 +257,7 @@ class DoseStep(Step):
                 hide_projection(other)
         views.show_volumes(case.node(at.VOIS), filled=False, surfaces=not chosen.projection)
         views.hide_legends()
-        views.show_legend(over, _(_LEGENDS[chosen.shownMap if error is not None else ShownMap.dose]))
+        views.show_legend(shown.node, shown.legend)
         first = at.text(dose, "Engine")
         others = [at.text(node, "Engine") for node in case.nodes(at.DOSE) if node is not dose]
         chart = chart_of_histograms(case, [first, *others])
@@ -262,11 +273,14 @@ class DoseStep(Step):
             remove_isodoses(case)
 
     @staticmethod
-    def _shown_error(case: Case, dose: Any) -> Any:
-        """The error map that is asked for in place of the dose; None for the dose itself, or where there is none."""
-        roles = {ShownMap.error: at.DOSE_ERROR, ShownMap.relative: at.RELATIVE_ERROR}
-        role = roles.get(case.parameters.dose.shownMap)
-        return None if role is None else error_node(case, at.text(dose, "Engine"), role)
+    def shown_map(case: Case, dose: Any) -> Shown:
+        """What of the dose is asked for; the dose itself where its engine gives no such map."""
+        offered = maps_shown_of(case, dose)
+        return next((each for each in offered if each.key == case.parameters.dose.shownMap), offered[0])
+
+    def accept(self) -> None:
+        """The reviewer takes the dose that is shown in spite of what the guard says. Raises ConfigurationError."""
+        hybrid.accept(self.panel.case, self.shown(self.panel.case))
 
     def save_table(self) -> None:
         """The organ table of every engine as .csv. Raises ConfigurationError without a path."""
@@ -283,8 +297,9 @@ class DoseStep(Step):
         ui, missing = self.ui, self.missing(case)
         self._showing = True
         try:
-            self._show_engines()
-            self._tick_engines(case)
+            show_engines(ui.engines)
+            why_not = hybrid.unavailable(case)
+            tick_engines(ui.engines, self.engines(case), {hybrid.ENGINE: why_not})
             self._show_shown(case)
             if ui.csvEdit.currentPath != case.parameters.dose.tableFile:
                 ui.csvEdit.currentPath = case.parameters.dose.tableFile
@@ -300,10 +315,12 @@ class DoseStep(Step):
         ui.runButton.enabled = not reason
         ui.runButton.toolTip = reason or _("Compute the dose by every ticked engine; it can be cancelled")
         self._show_monte_carlo(case, bool(busy))
+        self._hybrid_form.refresh(case, hybrid.ENGINE in self.engines(case), why_not)
         ui.missingLabel.text = "\n".join(missing)
         ui.missingLabel.setVisible(bool(missing))
         dose = self.shown(case)
-        self._show_table(case, dose)
+        show_organs(ui.organTable, case, dose)
+        self._hybrid_form.show_verdict(case, dose)
         for widget in (ui.displayBox, ui.organTable, ui.methodLabel, ui.csvEdit, ui.csvButton):
             widget.setVisible(dose is not None)
         ui.methodLabel.text = "" if dose is None else "\n".join([at.text(dose, "Method"), *at.lines(dose, "Warnings")])
@@ -351,39 +368,6 @@ class DoseStep(Step):
         nodes = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
         return any(dose.GetID() in (node.GetForegroundVolumeID(), node.GetBackgroundVolumeID()) for node in nodes)
 
-    def _show_engines(self) -> None:
-        """The table of engines from the library's registry, once: loading it must not delay opening the panel."""
-        from RPTDosimetryLib.dose.engine import engine_description, engine_names
-
-        table = self.ui.engines
-        if table.rowCount == len(engine_names()):
-            return
-        table.setColumnCount(3)
-        table.setHorizontalHeaderLabels([_("engine"), _("gives"), _("costs")])
-        table.setRowCount(len(engine_names()))
-        for row, name in enumerate(engine_names()):
-            told = engine_description(name)
-            for column, text in enumerate((name, told.gives, told.costs)):
-                item = qt.QTableWidgetItem(text)
-                flags = qt.Qt.ItemIsEnabled
-                item.setFlags(flags | qt.Qt.ItemIsUserCheckable if column == 0 else flags)
-                item.setToolTip(f"{name}: {told.gives} ({told.costs})")
-                if column == 0:
-                    item.setCheckState(qt.Qt.Unchecked)
-                table.setItem(row, column, item)
-        table.resizeColumnsToContents()
-        for column in (1, 2):  # costs at their full width would leave a word's width to what an engine gives
-            table.horizontalHeader().setSectionResizeMode(column, qt.QHeaderView.Stretch)
-        table.verticalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)  # texts wrap
-
-    def _tick_engines(self, case: Case) -> None:
-        chosen, table = self.engines(case), self.ui.engines
-        for row in range(table.rowCount):
-            item = table.item(row, 0)
-            wanted = qt.Qt.Checked if item.text() in chosen else qt.Qt.Unchecked
-            if item.checkState() != wanted:
-                item.setCheckState(wanted)
-
     def _show_shown(self, case: Case) -> None:
         box, names = self.ui.shownBox, [at.text(node, "Engine") for node in case.nodes(at.DOSE)]
         if [box.itemText(n) for n in range(box.count)] != names:
@@ -391,36 +375,20 @@ class DoseStep(Step):
             box.addItems(names)
         dose = self.shown(case)
         box.setCurrentIndex(-1 if dose is None else names.index(at.text(dose, "Engine")))
-        known = dose is not None and error_node(case, at.text(dose, "Engine"), at.DOSE_ERROR) is not None
-        self.ui.mapBox.enabled = known
-        told = _("The dose, or its statistical error (1 σ)")
-        self.ui.mapBox.toolTip = told if known else _("Only doses of monte_carlo have a statistical error.")
+        self._show_maps(case, dose)
 
-    def _show_table(self, case: Case, dose: Any) -> None:
-        table = self.ui.organTable
-        rows = [] if dose is None else rows_of(dose)
-        heads = [_("volume [mL]"), _("mass [g]"), _("mean [Gy]"), _("D98"), _("D50"), _("D2"), _("Gy/GBq")]
-        figures = _FIGURES
-        if any(row.mean_se_gy is not None for row in rows):
-            at_mean = figures.index("mean_gy") + 1
-            figures = (*figures[:at_mean], "mean_se_gy", *figures[at_mean:])
-            heads = [*heads[:at_mean], _("± [Gy]"), *heads[at_mean:]]
-        if any(row.mean_recovered_gy is not None for row in rows):
-            figures, heads = (*figures, "mean_recovered_gy"), [*heads, _("mean/RC [Gy]")]
-        table.setColumnCount(len(heads) + 1)
-        table.setHorizontalHeaderLabels([_("volume"), *heads])
-        table.setRowCount(len(rows))
-        for number, row in enumerate(rows):
-            values = [getattr(row, name) for name in figures]
-            cells = [row.name, *("–" if value is None else f"{value:.4g}" for value in values)]
-            for column, text in enumerate(cells):
-                item = qt.QTableWidgetItem(text)
-                item.setFlags(qt.Qt.ItemIsSelectable | qt.Qt.ItemIsEnabled)
-                item.setToolTip("\n".join(row.warnings))
-                if column == 0:
-                    item.setIcon(swatch(colour_of(case, row.name)))
-                table.setItem(number, column, item)
-        table.resizeColumnsToContents()
+    def _show_maps(self, case: Case, dose: Any) -> None:
+        """What can be shown of the dose: engines give different maps."""
+        box, offered = self.ui.mapBox, [] if dose is None else maps_shown_of(case, dose)
+        told = [(each.label, each.key) for each in offered]
+        if [(box.itemText(n), box.itemData(n)) for n in range(box.count)] != told:
+            box.clear()
+            for label, key in told:
+                box.addItem(label, key)
+        box.setCurrentIndex(-1 if dose is None else offered.index(self.shown_map(case, dose)))
+        box.enabled = len(offered) > 1
+        few = _("Only doses of monte_carlo (statistical error) and of hybrid (its correction) have further maps.")
+        box.toolTip = _("The dose, or another map of it") if box.enabled else few
 
     # slots --------------------------------------------------------------------------------------------------------
 
@@ -442,6 +410,10 @@ class DoseStep(Step):
     def _on_shown(self, index: int) -> None:
         if not self._showing and index >= 0:
             self.panel.parameters.dose.shown = self.ui.shownBox.itemText(index)
+
+    def _on_map(self, index: int) -> None:
+        if not self._showing and index >= 0:
+            self.panel.parameters.dose.shownMap = self.ui.mapBox.itemData(index)
 
     def _on_path(self, path: str) -> None:
         if not self._showing:

@@ -48,6 +48,7 @@ VERBS: Final[Mapping[str, str]] = {
     "several_doses": "RPTDosimetryLib.evaluation.several_doses.several_doses",
     "compare_fully": "RPTDosimetryLib.evaluation.full_comparison.compare_fully",
     "read_dose": "RPTDosimetryLib.study.read_dose.read_dose",
+    "predict_study": "RPTDosimetryLib.prediction.predict_study.predict_study",
     "write_report": "RPTDosimetryLib.report.exports.write_report",
 }
 REQUEST, RESULT, CANCEL = "request.pickle", "result.pickle", "cancel"

@@ -21,6 +21,7 @@ from RPTDosimetryLib.bridge.parameters import (
     DoseParameters,
     KineticsParameters,
     MonteCarloParameters,
+    PredictParameters,
     RegistrationParameters,
     ReportParameters,
     SegmentationParameters,
@@ -68,6 +69,7 @@ class RPTDosimetryParameterNode:
     monteCarlo: MonteCarloParameters
     compare: CompareParameters
     report: ReportParameters
+    predict: PredictParameters
 
 
 class RPTDosimetryLogic(ScriptedLoadableModuleLogic):

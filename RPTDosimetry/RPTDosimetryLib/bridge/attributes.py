@@ -27,6 +27,7 @@ COMPARISON, COMPARED_DOSE, PROFILE = (
     "compared_dose",
     "profile",
 )  # maps and tables; a dose from a file; a line
+PREDICTION = "prediction"  # all that step Predict makes; what each is says its kind
 SEQUENCE, BROWSER, SHOWN = "sequence", "browser", "shown"  # made from the rest, never saved
 
 _written = [0]

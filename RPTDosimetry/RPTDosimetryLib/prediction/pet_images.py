@@ -35,10 +35,14 @@ def study_of_images(images: PetImages, tracer: str | None, said: PetFacts) -> Pe
     Raises StudyError: unit, tracer, weight, minutes after injection, and for Bq/mL also injected activity and what the
     decay correction refers to, where one is missing or none that can be.
     """
-    lacking = missing_of_images(images, tracer, said)
+    lacking = missing_facts(images.pet.unit, images.refers_to, tracer, said)
+    if images.ct.unit != "HU":
+        lacking.append(f"The CT is in {images.ct.unit}, not in HU: give the CT of the PET/CT.")
     if lacking:
         raise StudyError(f"{images.name}: {' '.join(lacking)}")
-    assert tracer is not None and said.weight_kg is not None and said.minutes is not None
+    assert tracer is not None
+    assert said.weight_kg is not None
+    assert said.minutes is not None
     elapsed_s, nuclide = said.minutes * 60.0, NUCLIDE_OF[tracer]
     require_possible_time(elapsed_s, images.name)
     voxels, how = np.asarray(images.pet.voxels, dtype=np.float32), "given as SUV by body weight"
@@ -61,9 +65,8 @@ def study_of_images(images: PetImages, tracer: str | None, said: PetFacts) -> Pe
     )
 
 
-def missing_of_images(images: PetImages, tracer: str | None, said: PetFacts) -> list[str]:
-    """One sentence for each thing that is not said, or cannot be."""
-    unit = images.pet.unit
+def missing_facts(unit: str, refers_to: str | None, tracer: str | None, said: PetFacts) -> list[str]:
+    """One sentence for each thing that is not said of a PET in this unit, or cannot be."""
     told = []
     if unit not in ("Bq/mL", "SUV"):
         told.append("The unit of the PET is not known: choose Bq/mL or SUV by body weight.")
@@ -76,8 +79,6 @@ def missing_of_images(images: PetImages, tracer: str | None, said: PetFacts) -> 
     if unit == "Bq/mL":
         if said.injected_bq is None or not said.injected_bq > 0:
             told.append("The injected activity is not known: give it.")
-        if images.refers_to not in REFERENCES:
+        if refers_to not in REFERENCES:
             told.append("What the Bq/mL are decay-corrected to is not known: choose scan start or injection.")
-    if images.ct.unit not in ("HU", "unknown"):
-        told.append(f"The CT is in {images.ct.unit}, not in HU: choose the CT of the PET/CT.")
     return told

@@ -105,7 +105,8 @@ def _in_suv(
         )
     if injected_bq is None or not injected_bq > 0:
         raise StudyError(
-            f"{path}: the PET has no injected activity (0018,1074): no SUV without it. Add it to the header, or give it."
+            f"{path}: the PET has no injected activity (0018,1074): no SUV without it. Add it to the header, or "
+            "give it."
         )
     elapsed_s, notes = _elapsed_s(scan, said, path)
     require_possible_time(elapsed_s, str(path))
@@ -161,8 +162,8 @@ def _elapsed_s(scan: Scan, said: PetFacts, path: Path) -> tuple[float, tuple[str
     elapsed_s = seconds_between(injected, scan.acquired)
     if said.minutes is not None and abs(said.minutes - elapsed_s / 60.0) > 1.0:
         raise StudyError(
-            f"{path} says that the PET began {elapsed_s / 60:.1f} min after injection, not {said.minutes:g} min. Correct "
-            "whichever is wrong."
+            f"{path} says that the PET began {elapsed_s / 60:.1f} min after injection, not {said.minutes:g} min. "
+            "Correct whichever is wrong."
         )
     return elapsed_s, notes
 

@@ -5,7 +5,7 @@ from datetime import datetime
 import numpy as np
 import pytest
 from test_panel import events, header
-from test_step_predict import ACTIVITY_GBQ, cells, taken
+from test_step_predict import ACTIVITY_GBQ, cells, nodes, taken
 
 from RPTDosimetryLib.bridge import attributes as at
 
@@ -142,11 +142,16 @@ def test_the_third_view_shows_the_dose_after_therapy_when_it_is_asked_for(after,
     step = taken(after, prediction)
     shown = slicer.mrmlScene.GetSingletonNode(views.compared_views()[2], "vtkMRMLSliceCompositeNode")
     name = slicer.mrmlScene.GetNodeByID(shown.GetForegroundVolumeID()).GetName()
-    assert name == "PREDICTION: uncertainty of the dose, 1 σ [Gy]"
+    assert name == "PREDICTION: standard uncertainty of the dose [Gy]"
     after.parameters.predict.beside = BesidePrediction.therapy
     step.ui.showButton.click()
     events()
-    assert shown.GetForegroundVolumeID() == therapy_dose(after.case).GetID()
+    dose = therapy_dose(after.case)
+    assert shown.GetForegroundVolumeID() == dose.GetID()
+    top = nodes().part(after.case, nodes().DOSE).GetDisplayNode().GetWindowLevelMax()
+    assert dose.GetDisplayNode().GetWindowLevelMax() == pytest.approx(top * GIVEN_GBQ / ACTIVITY_GBQ)
+    after.open_step("dose")  # where it has its own colours again
+    assert dose.GetDisplayNode().GetWindowLevelMax() == pytest.approx(slicer.util.arrayFromVolume(dose).max(), rel=1e-5)
 
 
 def test_with_alignment_the_therapys_ct_and_volumes_are_what_is_asked_with(after, stored):

@@ -11,8 +11,8 @@ from RPTDosimetryLib.bridge import attributes as at
 from RPTDosimetryLib.bridge.case import Case
 from RPTDosimetryLib.bridge.charts import (
     KIND,
+    MOST_IN_LEGEND,
     Line,
-    dress_chart,
     remove_chart,
     show_lines,
     table_of_columns,
@@ -20,7 +20,7 @@ from RPTDosimetryLib.bridge.charts import (
 )
 from RPTDosimetryLib.bridge.parameters import PredictionPlot
 from RPTDosimetryLib.bridge.prediction_beside import Beside
-from RPTDosimetryLib.bridge.prediction_nodes import HISTOGRAMS, answer_of, part
+from RPTDosimetryLib.bridge.prediction_nodes import HISTOGRAMS, POINTS, answer_of, in_order, part
 
 #: Kind of the chart, and of the table of the curves per GBq, predicted and after therapy.
 CHART, BESIDE = "prediction dvh", "beside"
@@ -40,7 +40,10 @@ _COLOURS = {
 }
 _OTHER = (0.5, 0.5, 0.5)
 _SOLID, _DASH, _DOT = 0, 1, 2
-_EVERY = 4
+#: How far the axis goes on behind the last curve, as a share of its decades: room for the legend.
+_ROOM = 0.6
+#: Beside those after therapy so many organs are drawn, the first: more curves have no legend.
+_MOST_BESIDE = MOST_IN_LEGEND // 2
 
 
 def colour_of_organ(name: str) -> tuple[float, float, float]:
@@ -54,7 +57,7 @@ def put_chart(case: Case, beside: Beside) -> Any:
     if table is None:
         remove_charts(case)
         return None
-    drawn = [str(name) for name in at.lines(table, "Names") if name not in _NOT_DRAWN]
+    drawn = in_order(str(name) for name in at.lines(table, "Names") if name not in _NOT_DRAWN)
     told = case.parameters.predict
     if told.plot is PredictionPlot.therapy and beside.means:
         return _beside_chart(case, table, drawn, beside)
@@ -93,12 +96,12 @@ def _beside_chart(case: Case, table: Any, drawn: list[str], beside: Beside) -> A
     answer = answer_of(case)
     after = {histogram.name: histogram for histogram in beside.histograms}
     columns: dict[str, Any] = {}
-    shared = [name for name in drawn if name in after]
+    shared = [name for name in drawn if name in after][:_MOST_BESIDE]
     for name in shared:
         columns[f"{name} [Gy/GBq]"] = values_of(table, f"{name} [Gy]") / answer["activity_gbq"]
         columns[f"{name} [%]"] = values_of(table, f"{name} [%]")
-        columns[f"{name} after [Gy/GBq]"] = after[name].dose_gy[::_EVERY]
-        columns[f"{name} after [%]"] = 100.0 * after[name].cumulative[::_EVERY]
+        columns[f"{name} after [Gy/GBq]"] = after[name].dose_gy[POINTS]
+        columns[f"{name} after [%]"] = 100.0 * after[name].cumulative[POINTS]
     old = _beside_table(case)
     node = table_of_columns(columns, _("PREDICTION: DVH beside that after therapy"), at.CHART)
     at.write(node, KIND, BESIDE)
@@ -120,7 +123,15 @@ def _beside_table(case: Case) -> Any:
 
 
 def _shown(case: Case, lines: list[Line], titles: tuple[str, str, str]) -> Any:
+    """Along a logarithm of dose: lesions have ten times that of kidneys, and these ten times that of the liver."""
     chart = show_lines(case, CHART, lines, titles)
-    if lines:
-        dress_chart(chart, max(float(np.nanmax(values_of(line.table, line.x))) for line in lines))
+    curves = [(values_of(line.table, line.x), values_of(line.table, line.y)) for line in lines]
+    medians = [float(np.median(x[y > 50.0])) for x, y in curves if (y > 50.0).any()]
+    if medians:
+        chart.SetXAxisLogScale(True)
+        chart.SetXAxisRangeAuto(False)
+        low, high = 0.5 * min(medians), max(float(x.max()) for x, _y in curves)
+        chart.SetXAxisRange(low, high * (high / low) ** _ROOM)
+        chart.SetYAxisRangeAuto(False)
+        chart.SetYAxisRange(0.0, 101.0)
     return chart

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,8 +28,12 @@ PET, CT, DOSE, UNCERTAINTY = "pet", "ct", "dose", "uncertainty"
 ANSWER, ORGANS, HISTOGRAMS = "answer", "organs", "histograms"
 #: Stands at the beginning of the name of every node that holds predicted figures.
 _MARK = "PREDICTION"
-#: Points of a drawn histogram are every so many of its bins; figures come from the voxels themselves.
-_EVERY = 4
+#: Points of a drawn histogram: every fourth bin, and the first in place of 0 Gy, which a logarithm does not have.
+POINTS = np.r_[1, np.arange(4, 1001, 4)]
+#: What a physician looks for comes first.
+_FIRST = ("kidneys", "liver", "spleen", "lesion_bone", "lesion_soft", "marrow", "bladder", "bowel", "pancreas")
+#: Scales end where this many of the kidneys' voxels do.
+_KIDNEYS_PERCENTILE = 99.0
 #: A map is drawn from this share of its scale.
 _SEEN_FROM = 0.02
 
@@ -42,10 +47,9 @@ def put_prediction(case: Case, found: StudyPrediction, activity_gbq: float) -> l
     predicted = found.predicted
     made = _put_volumes(found, in_gy(predicted.map_gy_per_gbq, activity_gbq), activity_gbq)
     if predicted.spread is not None:
-        top = _top(made[-1])
-        name = f"{_MARK}: uncertainty of the dose, 1 σ [Gy]"
-        spread = in_gy(predicted.spread, activity_gbq)
-        made.append(_dressed(volume_from_image(spread, name, at.PREDICTION), UNCERTAINTY, top))
+        name = f"{_MARK}: standard uncertainty of the dose [Gy]"
+        spread = volume_from_image(in_gy(predicted.spread, activity_gbq), name, at.PREDICTION)
+        made.append(_dressed(spread, UNCERTAINTY, _top(made[-1], found)))  # on the scale of the dose
     answer = _answer(found, activity_gbq)
     text = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTextNode", f"{_MARK}: figures")
     text.SetText(json.dumps(answer, default=str))
@@ -80,6 +84,11 @@ def organs_of(answer: dict[str, Any]) -> list[OrganDose]:
     return [OrganDose(**{**row, "unlike": tuple(row["unlike"])}) for row in answer.get("organs", ())]
 
 
+def in_order(names: Iterable[str]) -> list[str]:
+    """Kidneys first, what is known less at the end."""
+    return sorted(names, key=lambda name: _FIRST.index(name) if name in _FIRST else len(_FIRST))
+
+
 def other_means(answer: dict[str, Any], organ: str) -> dict[str, float | None]:
     """Mean dose of an organ [Gy/GBq] by each other method; None where that withholds it, or has no such organ."""
     rows = {name: {row["name"]: row for row in organs} for name, organs in answer.get("others", {}).items()}
@@ -89,13 +98,8 @@ def other_means(answer: dict[str, Any], organ: str) -> dict[str, float | None]:
 def _put_volumes(found: StudyPrediction, dose: Image, activity_gbq: float) -> list[Any]:
     """CT and PET on the grid of the prediction, and the predicted dose."""
     ct = volume_from_image(found.case.ct, _("CT of the PET, as predicted from [HU]"), at.CT)  # looks like a CT
-    pet = volume_from_image(found.case.pet, f"PET {found.case.tracer} [SUV]", at.PREDICTION)
-    grey = "vtkMRMLColorTableNodeInvertedGrey"
-    display = pet.GetDisplayNode()
-    if slicer.mrmlScene.GetNodeByID(grey) is not None:
-        display.SetAndObserveColorNodeID(grey)
-    display.SetAutoWindowLevel(False)
-    display.SetWindowLevelMinMax(0.0, _top(pet))
+    pet = volume_from_image(found.case.pet, f"PET {found.case.tracer} [SUV]", at.SPECT)  # looks like activity
+    pet.GetDisplayNode().SetWindowLevelMinMax(0.0, _top(pet, found))
     at.write(ct, KIND, CT)
     at.write(pet, KIND, PET)
     name = f"{_MARK}: dose by {found.predicted.method} for {activity_gbq:g} GBq [Gy]"
@@ -108,7 +112,7 @@ def _put_volumes(found: StudyPrediction, dose: Image, activity_gbq: float) -> li
         ActivityGbq=float(activity_gbq),
         Warnings=list(found.notes),
     )
-    return [ct, pet, _dressed(node, DOSE, _top(node))]
+    return [ct, pet, _dressed(node, DOSE, _top(node, found))]
 
 
 def _dressed(node: Any, kind: str, top: float) -> Any:
@@ -118,11 +122,9 @@ def _dressed(node: Any, kind: str, top: float) -> Any:
     return node
 
 
-def _top(node: Any) -> float:
-    """Where the scale ends: one hot bladder would leave every organ dark."""
-    from RPTDosimetryLib.registration.checkerboard import shown_top
-
-    top = float(shown_top(slicer.util.arrayFromVolume(node)))
+def _top(node: Any, found: StudyPrediction) -> float:
+    """Where the scale ends: with the kidneys, since one lesion or the bladder would leave every organ dark."""
+    top = float(np.percentile(slicer.util.arrayFromVolume(node)[found.case.organs["kidneys"]], _KIDNEYS_PERCENTILE))
     return top if top > 0 else 1.0
 
 
@@ -185,12 +187,12 @@ def _histogram_columns(histograms: Any, answer: dict[str, Any]) -> dict[str, Any
     organs = {organ.name: organ for organ in organs_of(answer)}
     columns = {}
     for histogram in histograms:
-        organ, gray = organs[histogram.name], histogram.dose_gy[::_EVERY] * answer["activity_gbq"]
+        organ, gray = organs[histogram.name], histogram.dose_gy[POINTS] * answer["activity_gbq"]
         mean = organ.mean_gy_per_gbq or np.nan
         columns[f"{histogram.name} [Gy]"] = gray
         columns[f"{histogram.name} low [Gy]"] = gray * ((organ.low_gy_per_gbq or 0.0) / mean)
         columns[f"{histogram.name} high [Gy]"] = gray * ((organ.high_gy_per_gbq or 0.0) / mean)
-        columns[f"{histogram.name} [%]"] = 100.0 * histogram.cumulative[::_EVERY]
+        columns[f"{histogram.name} [%]"] = 100.0 * histogram.cumulative[POINTS]
     return columns
 
 

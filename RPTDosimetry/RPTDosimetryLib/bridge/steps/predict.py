@@ -34,6 +34,7 @@ class PredictStep(Step):
     ui_file: ClassVar[str] = "Predict.ui"
     _form: Any = None
     _charted: Any = None  # what the chart was last made from
+    _rescaled: Any = None  # the dose after therapy on the colours of the prediction: its node's ID, its own scale
 
     def setup(self) -> None:
         """Connect what can be used."""
@@ -80,9 +81,17 @@ class PredictStep(Step):
             self.panel.say("\n".join([f"{answer['mark']}. {answer['how']}", *answer["warnings"], *answer["notes"]]))
         return made
 
+    def pause(self) -> None:
+        """The dose after therapy has its own colours again."""
+        identifier, scale = self._rescaled or ("", None)
+        node = slicer.mrmlScene.GetNodeByID(identifier) if identifier else None
+        if node is not None:
+            node.GetDisplayNode().SetWindowLevelMinMax(*scale)
+        self._rescaled = None
+
     def forget(self) -> None:
-        """The chart goes with the scene."""
-        self._charted = None
+        """Chart and colours go with the scene."""
+        self._charted = self._rescaled = None
 
     # what the user does -------------------------------------------------------------------------------------------
 
@@ -105,7 +114,7 @@ class PredictStep(Step):
             raise PredictionError(_("There is no prediction yet: press Predict."))
         third, below = self._third(case, ct)
         views.show_layout(views.COMPARE)
-        for view, volume, under in zip(views.compared_views(), (pet, dose, third), (None, ct, below), strict=False):
+        for view, volume, under in zip(views.compared_views(), (pet, dose, third), (ct, ct, below), strict=False):
             views.show_in(view, under or volume, volume if under is not None else None, _OPACITY)
         views.show_in("Green", ct or dose, dose if ct is not None else None, _OPACITY)
         views.fit_slices()
@@ -117,17 +126,20 @@ class PredictStep(Step):
         views.show_legend(dose, _MARK + _("\nabsorbed dose [Gy]"))
         if third is not None:
             predicted = at.role(third) == at.PREDICTION
-            title = _MARK + _("\nuncertainty, 1 σ [Gy]") if predicted else _("After therapy\nabsorbed dose [Gy]")
+            title = _MARK + _("\nstandard uncertainty [Gy]") if predicted else _("After therapy\nabsorbed dose [Gy]")
             views.show_legend(third, title)
         chart = put_chart(case, beside_of(case))
         if chart is not None:
             views.show_chart(chart)
 
-    @staticmethod
-    def _third(case: Case, ct: Any) -> tuple[Any, Any]:
+    def _third(self, case: Case, ct: Any) -> tuple[Any, Any]:
         """What the third view shows and the CT below it: the uncertainty, or the dose after therapy on its own CT."""
+        self.pause()
         after = therapy_dose(case)
         if case.parameters.predict.beside is BesidePrediction.therapy and after is not None:
+            display = after.GetDisplayNode()
+            self._rescaled = (after.GetID(), (display.GetWindowLevelMin(), display.GetWindowLevelMax()))
+            _on_one_scale(after, nodes.part(case, nodes.DOSE), beside_of(case).activity_gbq)
             return after, order.therapy_ct_node(case)
         return nodes.part(case, nodes.UNCERTAINTY), ct
 
@@ -162,3 +174,12 @@ class PredictStep(Step):
         if wanted != self._charted:
             self._charted = wanted
             put_chart(case, beside_of(case))
+
+
+def _on_one_scale(after: Any, predicted: Any, given_gbq: float) -> None:
+    """One colour for one dose per activity; scales in Gy differ where other than the planned activity was given."""
+    planned_gbq = at.number(predicted, "ActivityGbq") or 0.0
+    top = predicted.GetDisplayNode().GetWindowLevelMax()
+    if given_gbq > 0 and planned_gbq > 0:
+        after.GetDisplayNode().SetAutoWindowLevel(False)
+        after.GetDisplayNode().SetWindowLevelMinMax(0.0, top * given_gbq / planned_gbq)

@@ -14,7 +14,7 @@ from RPTDosimetryLib.bridge.case import Case
 from RPTDosimetryLib.bridge.parameters import OrgansOfPet, PetFrom
 from RPTDosimetryLib.bridge.prediction_beside import Beside
 from RPTDosimetryLib.bridge.prediction_charts import colour_of_organ
-from RPTDosimetryLib.bridge.prediction_nodes import answer_of, organs_of, other_means
+from RPTDosimetryLib.bridge.prediction_nodes import answer_of, in_order, organs_of, other_means
 from RPTDosimetryLib.bridge.steps.volume_table import swatch
 from RPTDosimetryLib.errors import PredictionError
 
@@ -133,7 +133,9 @@ class PredictForm:
         self._show_wanted(case, answer)
 
     def _show_table(self, answer: dict[str, Any], beside: Beside) -> None:
-        table, organs, others = self.ui.organTable, organs_of(answer), list(answer["others"])
+        table, others = self.ui.organTable, list(answer["others"])
+        by_name = {organ.name: organ for organ in organs_of(answer)}
+        organs = [by_name[name] for name in in_order(by_name)]
         gbq = answer["activity_gbq"]
         heads = [_("organ"), _("Gy/GBq"), _("95 %"), _("{gbq:g} GBq [Gy]").format(gbq=gbq), _("95 % [Gy]")]
         heads += [_("{name} [Gy/GBq]").format(name=name) for name in others]
@@ -161,7 +163,7 @@ class PredictForm:
         from RPTDosimetryLib.prediction.methods import activity_for
 
         ui, told, organs = self.ui, case.parameters.predict, organs_of(answer)
-        names = [organ.name for organ in organs if not organ.withheld]
+        names = in_order(organ.name for organ in organs if not organ.withheld)
         if [ui.organBox.itemText(n) for n in range(ui.organBox.count)] != names:
             ui.organBox.clear()
             ui.organBox.addItems(names)
@@ -246,7 +248,7 @@ def _beside_text(answer: dict[str, Any], beside: Beside) -> str:
 
 
 def _pet_text(answer: dict[str, Any]) -> str:
-    told = _("PET: {tracer}, {minutes:.0f} min after injection, {weight:g} kg; SUV {how}.")
+    told = _("PET: {tracer}, {minutes:.0f} min after injection, {weight:.1f} kg; SUV {how}.")
     text = told.format(
         tracer=answer["tracer"], minutes=answer["scan_time_min"], weight=answer["weight_kg"], how=answer["suv"]
     )

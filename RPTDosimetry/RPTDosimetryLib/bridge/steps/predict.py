@@ -83,10 +83,13 @@ class PredictStep(Step):
 
     def pause(self) -> None:
         """The dose after therapy has its own colours again."""
-        identifier, scale = self._rescaled or ("", None)
-        node = slicer.mrmlScene.GetNodeByID(identifier) if identifier else None
+        if self._rescaled is None:
+            return
+        identifier, low, high, seen_from = self._rescaled
+        node = slicer.mrmlScene.GetNodeByID(identifier)
         if node is not None:
-            node.GetDisplayNode().SetWindowLevelMinMax(*scale)
+            node.GetDisplayNode().SetWindowLevelMinMax(low, high)
+            node.GetDisplayNode().SetLowerThreshold(seen_from)
         self._rescaled = None
 
     def forget(self) -> None:
@@ -138,7 +141,8 @@ class PredictStep(Step):
         after = therapy_dose(case)
         if case.parameters.predict.beside is BesidePrediction.therapy and after is not None:
             display = after.GetDisplayNode()
-            self._rescaled = (after.GetID(), (display.GetWindowLevelMin(), display.GetWindowLevelMax()))
+            scale = (display.GetWindowLevelMin(), display.GetWindowLevelMax(), display.GetLowerThreshold())
+            self._rescaled = (after.GetID(), *scale)
             _on_one_scale(after, nodes.part(case, nodes.DOSE), beside_of(case).activity_gbq)
             return after, order.therapy_ct_node(case)
         return nodes.part(case, nodes.UNCERTAINTY), ct
@@ -179,7 +183,8 @@ class PredictStep(Step):
 def _on_one_scale(after: Any, predicted: Any, given_gbq: float) -> None:
     """One colour for one dose per activity; scales in Gy differ where other than the planned activity was given."""
     planned_gbq = at.number(predicted, "ActivityGbq") or 0.0
-    top = predicted.GetDisplayNode().GetWindowLevelMax()
+    theirs, ours = predicted.GetDisplayNode(), after.GetDisplayNode()
     if given_gbq > 0 and planned_gbq > 0:
-        after.GetDisplayNode().SetAutoWindowLevel(False)
-        after.GetDisplayNode().SetWindowLevelMinMax(0.0, top * given_gbq / planned_gbq)
+        ours.SetAutoWindowLevel(False)
+        ours.SetWindowLevelMinMax(0.0, theirs.GetWindowLevelMax() * given_gbq / planned_gbq)
+        ours.SetLowerThreshold(theirs.GetLowerThreshold() * given_gbq / planned_gbq)

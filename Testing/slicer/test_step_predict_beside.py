@@ -166,6 +166,7 @@ def test_with_alignment_the_therapys_ct_and_volumes_are_what_is_asked_with(after
     asked = after.steps["predict"].request(after.case).arguments[0]
     np.testing.assert_array_equal(asked.therapy_ct.voxels, stored.hu.astype(np.float32))
     assert {voi.name for voi in asked.organs} >= {"kidney_left", "kidney_right", "liver"}
+    assert any("liver is not reviewed" in text for text in after.steps["predict"].needs_review(after.case))
     told.align = False
     assert after.steps["predict"].request(after.case).arguments[0].therapy_ct is None
 

@@ -345,6 +345,18 @@ class PetRefersTo(Enum):
         return self.value
 
 
+class OtherMethods(Enum):
+    """Whose organ doses stand beside those of the chosen method (PredictionOrder.others)."""
+
+    quick = "all that take seconds"
+    every = "all, networks too (minutes on a processor)"
+    none = "none"
+
+    def label(self) -> str:
+        """What the box shows."""
+        return self.value
+
+
 class BesidePrediction(Enum):
     """What the third view shows."""
 
@@ -390,7 +402,7 @@ class PredictParameters:
     plannedGbq: Annotated[float, WithinRange(0, 100)] = 0.0
     method: Annotated[str, Choice(PREDICTION_METHODS)] = PREDICTION_METHODS[0]
     model: str = ""
-    others: bool = True
+    others: OtherMethods = OtherMethods.quick
     thoughUnlike: bool = False
     beside: BesidePrediction = BesidePrediction.uncertainty
     plot: PredictionPlot = PredictionPlot.prediction

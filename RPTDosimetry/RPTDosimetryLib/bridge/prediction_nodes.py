@@ -89,10 +89,13 @@ def in_order(names: Iterable[str]) -> list[str]:
     return sorted(names, key=lambda name: _FIRST.index(name) if name in _FIRST else len(_FIRST))
 
 
-def other_means(answer: dict[str, Any], organ: str) -> dict[str, float | None]:
-    """Mean dose of an organ [Gy/GBq] by each other method; None where that withholds it, or has no such organ."""
-    rows = {name: {row["name"]: row for row in organs} for name, organs in answer.get("others", {}).items()}
-    return {name: of.get(organ, {}).get("mean_gy_per_gbq") for name, of in rows.items()}
+def by_others(answer: dict[str, Any], organ: str) -> dict[str, OrganDose]:
+    """The dose of an organ by each other method; withheld where that gives none."""
+    from RPTDosimetryLib.prediction.pet_case import OrganDose
+
+    found = {name: organs_of({"organs": rows}) for name, rows in answer["others"].items()}
+    none = OrganDose(organ, None, None, None)
+    return {name: next((one for one in organs if one.name == organ), none) for name, organs in found.items()}
 
 
 def _put_volumes(found: StudyPrediction, dose: Image, activity_gbq: float) -> list[Any]:
@@ -173,7 +176,10 @@ def _organ_columns(answer: dict[str, Any]) -> dict[str, Any]:
     columns |= {f"{title} [Gy/GBq]": values for title, values in numbers.items()}
     columns |= {f"{title} [Gy]": values * activity for title, values in numbers.items()}
     for name in answer["others"]:
-        columns[f"{name} [Gy/GBq]"] = _numbers([other_means(answer, organ.name)[name] for organ in organs])
+        by_name = [by_others(answer, organ.name)[name] for organ in organs]
+        columns[f"{name} mean [Gy/GBq]"] = _numbers([one.mean_gy_per_gbq for one in by_name])
+        columns[f"{name} low 95 % [Gy/GBq]"] = _numbers([one.low_gy_per_gbq for one in by_name])
+        columns[f"{name} high 95 % [Gy/GBq]"] = _numbers([one.high_gy_per_gbq for one in by_name])
     columns["remark"] = ["; ".join(organ.unlike) for organ in organs]
     columns["notice"] = [answer["mark"]] * len(organs)
     return columns

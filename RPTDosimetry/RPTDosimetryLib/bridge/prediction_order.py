@@ -10,11 +10,11 @@ from slicer.i18n import tr as _
 from RPTDosimetryLib.bridge import attributes as at
 from RPTDosimetryLib.bridge.case import Case
 from RPTDosimetryLib.bridge.other_segmentations import segments_as_they_lie
-from RPTDosimetryLib.bridge.parameters import OrgansOfPet, PetFrom, PetRefersTo, PetUnit
+from RPTDosimetryLib.bridge.parameters import OrgansOfPet, OtherMethods, PetFrom, PetRefersTo, PetUnit
 from RPTDosimetryLib.bridge.quantified import ct_node_of
 from RPTDosimetryLib.bridge.registered import reference_number
 from RPTDosimetryLib.bridge.volumes import UNIT, image_of
-from RPTDosimetryLib.bridge.volumes_of_interest import content_of, vois_of_case
+from RPTDosimetryLib.bridge.volumes_of_interest import content_of, unreviewed, vois_of_case
 from RPTDosimetryLib.errors import PredictionError
 from RPTDosimetryLib.records import Image, Voi
 from RPTDosimetryLib.units import BQ_PER_MBQ
@@ -139,11 +139,17 @@ def _missing_organs(case: Case) -> list[str]:
 # what it is made from -------------------------------------------------------------------------------------------------
 
 
+def unreviewed_organs(case: Case) -> list[str]:
+    """What nobody has accepted, where the organs are the case's own volumes of interest."""
+    ours = case.parameters.predict.organs is OrgansOfPet.scene and _is_ours(case, chosen(case, ORGANS))
+    return unreviewed(case) if ours else []
+
+
 def settings(case: Case) -> list[Any]:
     """All that changes the prediction, JSON-able; files by their path and time."""
     told = case.parameters.predict
     parts: list[Any] = [told.source.name, told.organs.name, told.align, told.tracer, told.agent, told.method]
-    parts += [told.weightKg, told.injectedMbq, told.minutes, told.plannedGbq, told.others, told.thoughUnlike]
+    parts += [told.weightKg, told.injectedMbq, told.minutes, told.plannedGbq, told.others.name, told.thoughUnlike]
     parts += [told.model, _written(told.model)]
     if told.source is PetFrom.folder:
         parts.append(told.folder)
@@ -171,7 +177,7 @@ def order_of(case: Case) -> PredictionOrder:
     from RPTDosimetryLib.prediction.predict_study import PredictionOrder
 
     told = case.parameters.predict
-    available = tuple(choice.name for choice in method_choices() if not choice.lacks)
+    wanted = {OtherMethods.none: (), OtherMethods.quick: (True,), OtherMethods.every: (True, False)}[told.others]
     return PredictionOrder(
         source=Path(told.folder) if told.source is PetFrom.folder else _images(case),
         organs=Path(told.labels) if told.organs is OrgansOfPet.file else _organs(case),
@@ -182,7 +188,7 @@ def order_of(case: Case) -> PredictionOrder:
         agent=told.agent,
         therapy_ct=_in_hu(therapy_ct_node(case)) if told.align else None,
         though_unlike=told.thoughUnlike,
-        others=available if told.others else (),
+        others=tuple(choice.name for choice in method_choices() if choice.quick in wanted and not choice.lacks),
         patient=at.text(case.node_of_settings, "PatientId") if case.nodes(at.SPECT) else "",
     )
 

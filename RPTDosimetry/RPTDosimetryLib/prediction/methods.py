@@ -50,17 +50,19 @@ class WantedActivity:
 
 @dataclass(frozen=True)
 class MethodChoice:
-    """A method that can be asked for; lacks: why it cannot be used here, empty where it can."""
+    """A method that can be asked for; lacks: why it cannot be used here, empty where it can. quick: within seconds."""
 
     name: str
     text: str
     lacks: str = ""
+    quick: bool = True
 
 
 def method_choices(model: Path | None = None) -> tuple[MethodChoice, ...]:
     """Every method; model: the folder of a DoseGAN, or the regressor's file, in place of the shipped one."""
     own = model is not None and model.is_dir()
-    return tuple(MethodChoice(name, _TEXTS[name], _lacks_gan(own) if name == "gan" else "") for name in METHODS)
+    lacks = {"gan": _lacks_gan(own)}
+    return tuple(MethodChoice(name, _TEXTS[name], lacks.get(name, ""), name != "gan") for name in METHODS)
 
 
 def _lacks_gan(own_model: bool) -> str:

@@ -57,6 +57,10 @@ class PredictStep(Step):
         lacks = [c.lacks for c in method_choices(order.model_of(case)) if c.name == told.method and c.lacks]
         return [*order.missing(case), *lacks]
 
+    def needs_review(self, case: Case) -> list[str]:
+        """Contours of step Segmentation that nobody has accepted, where they are predicted with."""
+        return order.unreviewed_organs(case)
+
     def settings(self, case: Case) -> Any:
         """PET, organs, all that is said of them, method and activity."""
         return order.settings(case)

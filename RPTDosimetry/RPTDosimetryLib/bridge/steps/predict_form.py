@@ -14,7 +14,7 @@ from RPTDosimetryLib.bridge.case import Case
 from RPTDosimetryLib.bridge.parameters import OrgansOfPet, PetFrom
 from RPTDosimetryLib.bridge.prediction_beside import Beside
 from RPTDosimetryLib.bridge.prediction_charts import colour_of_organ
-from RPTDosimetryLib.bridge.prediction_nodes import answer_of, in_order, organs_of, other_means
+from RPTDosimetryLib.bridge.prediction_nodes import answer_of, by_others, in_order, organs_of
 from RPTDosimetryLib.bridge.steps.volume_table import swatch
 from RPTDosimetryLib.errors import PredictionError
 
@@ -146,7 +146,7 @@ class PredictForm:
         table.setRowCount(len(organs))
         for row, organ in enumerate(organs):
             cells = [organ.name, *_figures(organ, 1.0), *_figures(organ, gbq)]
-            cells += [_number(mean) for mean in other_means(answer, organ.name).values()]
+            cells += [_in_brackets(other) for other in by_others(answer, organ.name).values()]
             tip = "; ".join(organ.unlike)
             if beside.means:
                 cells += _difference(organ, beside.means.get(organ.name))
@@ -220,6 +220,11 @@ def _figures(organ: Any, factor: float) -> list[str]:
         return [_("withheld"), "–"]
     mean, low, high = (factor * v for v in (organ.mean_gy_per_gbq, organ.low_gy_per_gbq, organ.high_gy_per_gbq))
     return [_number(mean), f"{low:.3g} – {high:.3g}"]
+
+
+def _in_brackets(organ: Any) -> str:
+    mean, interval = _figures(organ, 1.0)
+    return mean if organ.withheld else f"{mean} ({interval})"
 
 
 def _difference(organ: Any, after: float | None) -> list[str]:

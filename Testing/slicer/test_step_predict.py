@@ -152,8 +152,8 @@ def test_the_histograms_are_those_of_the_map_with_the_interval_of_the_organ(read
     assert {"kidneys", "kidneys, low 95 %", "kidneys, high 95 %", "liver"} <= set(names)
 
 
-def test_a_changed_activity_puts_it_out_of_date_and_the_next_run_takes_its_place(ready):
-    predicted(ready)
+def test_a_changed_activity_puts_it_out_of_date_and_the_next_run_takes_its_place(ready, expected):
+    taken(ready, expected)
     count, first = len(ready.case.nodes()), voxels(ready.case, nodes().DOSE).copy()
     ready.steps["predict"].ui.plannedBox.value = 3.7
     events()
@@ -176,6 +176,29 @@ def test_a_saved_scene_comes_back_with_the_same_numbers(ready, expected, tmp_pat
     assert step.ui.verdictLabel.text == verdict
     np.testing.assert_array_equal(voxels(ready.case, nodes().DOSE), map_before)
     assert nodes().part(ready.case, nodes().DOSE).GetName().startswith("PREDICTION")
+
+
+def test_what_the_guard_says_is_seen_above_the_figures(ready, expected):
+    """One organ withheld, one marked, and those that a network leaves out."""
+    from dataclasses import replace
+
+    organs = {organ.name: organ for organ in expected.predicted.organs}
+    withheld = replace(organs["bladder"], mean_gy_per_gbq=None, low_gy_per_gbq=None, high_gy_per_gbq=None)
+    withheld = replace(withheld, unlike=("ln_uptake is +7.0 standard deviations from the patients known",))
+    chosen = (organs["liver"], withheld, organs["kidneys"])
+    said = ("bladder: withheld, unlike the patients known", "The highest uptake is 300 SUV; the model knows 2 to 90.")
+    found = replace(expected.predicted, method="gan", organs=chosen, warnings=said)
+    step = taken(ready, replace(expected, predicted=found))
+    assert all(text in step.ui.verdictLabel.text for text in said)
+    assert "No organ is unlike" not in step.ui.verdictLabel.text
+    rows = {row[0]: row for row in cells(step.ui.organTable)}
+    assert list(rows) == ["kidneys", "liver", "bladder"]
+    assert rows["bladder"][1:5] == ["withheld", "–", "withheld", "–"]
+    assert "standard deviations" in step.ui.organTable.item(2, 1).toolTip()
+    assert "bladder" not in at.lines(nodes().part(ready.case, nodes().HISTOGRAMS), "Names")
+    assert [step.ui.organBox.itemText(n) for n in range(step.ui.organBox.count)] == ["kidneys", "liver"]
+    shown = nodes().part(ready.case, nodes().DOSE)
+    assert "bladder: withheld, unlike the patients known" in at.lines(shown, "Warnings")
 
 
 def test_cancelling_changes_nothing(ready):
@@ -329,6 +352,7 @@ def _other_tracer(_dataset, item):
     item.Radiopharmaceutical = "68Ga-DOTATATE"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "said", "setting"),
     [

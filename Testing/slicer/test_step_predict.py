@@ -273,7 +273,10 @@ def test_volumes_say_nothing_and_all_of_it_is_asked_for(volumes, stored):
         setattr(volumes.parameters.predict, name, value)
 
 
-def test_volumes_with_what_is_said_give_the_prediction_of_the_files(volumes, stored, expected):
+@pytest.mark.slow
+def test_volumes_with_what_is_said_give_the_prediction_of_the_files(volumes, stored, expected, tmp_path):
+    import slicer
+
     say(volumes, stored)
     step = predicted(volumes)
     assert "✓ done" in header(volumes, "predict"), volumes.said
@@ -281,6 +284,25 @@ def test_volumes_with_what_is_said_give_the_prediction_of_the_files(volumes, sto
         assert ours.name == theirs.name
         assert ours.mean_gy_per_gbq == pytest.approx(theirs.mean_gy_per_gbq, rel=2e-3)  # DICOM rounds to 16 bits
     assert "as given by hand" in step.ui.howLabel.text
+    save_bundle(tmp_path / "case.mrb")
+    load_bundle(tmp_path / "case.mrb")
+    events()
+    assert "✓ done" in header(volumes, "predict")  # volumes and segmentation are found again, and unchanged
+    ct = order().chosen(volumes.case, order().CT)
+    slicer.util.updateVolumeFromArray(ct, slicer.util.arrayFromVolume(ct) + np.float32(1.0))
+    volumes.refresh()
+    assert "out of date" in header(volumes, "predict")
+
+
+def test_a_pet_in_the_wrong_unit_is_withheld_with_the_reason(volumes, stored):
+    """A hundredth of the injected activity makes a hundred times the SUV: no such kidneys are known."""
+    say(volumes, stored)
+    volumes.parameters.predict.injectedMbq = 1.5
+    events()
+    step = predicted(volumes)
+    assert "the prediction is withheld" in volumes.said
+    assert "standard deviations" in volumes.said
+    assert not step.results(volumes.case)
 
 
 def test_no_ct_and_organs_that_are_missing_are_said_before_anything_runs(volumes, stored):
@@ -369,6 +391,7 @@ def test_a_pet_that_lacks_something_is_one_clear_error_and_what_is_said_repairs_
     panel = spoilt(change)
     predicted(panel)
     assert said in panel.said
+    assert setting is None or "What the files do not tell" in panel.said
     assert not panel.steps["predict"].results(panel.case)
     if setting is None:
         return

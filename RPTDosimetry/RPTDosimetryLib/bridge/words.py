@@ -32,6 +32,11 @@ _WORDS = (
     ("give the input it was made with, or name another file.", _("press Discard in step Dose.")),
     ("decays: it is", _("decays (At most, under Monte Carlo): it is")),
     ("Or choose device cpu.", _("Or choose the Device cpu under Monte Carlo.")),
+    ("Add it to the header, or give it.", _("Add it to the header, or give it under What the files do not tell.")),
+    (
+        "or give the minutes from injection to scan.",
+        _("or give the minutes until the scan under What the files do not tell."),
+    ),
     ("ssv_material", _("Kernel of ssv")),
 )
 

@@ -125,7 +125,9 @@ class PredictForm:
         self._show_table(answer, beside)
         ui.besideLabel.text = beside.why_not or _beside_text(answer, beside)
         failed = [_("{name}: {why}").format(name=name, why=why) for name, why in answer["failed"].items()]
-        ui.howLabel.text = "\n".join([answer["how"], _pet_text(answer), *failed, *answer["notes"]])
+        ui.howLabel.text = "\n".join(
+            [answer["how"], _spread_text(answer), _pet_text(answer), *failed, *answer["notes"]]
+        )
         after = "" if beside.means else beside.why_not
         ui.plotBox.toolTip = "\n".join(
             text for text in (_("Which dose-volume histograms the plot shows"), after) if text
@@ -250,6 +252,15 @@ def _beside_text(answer: dict[str, Any], beside: Beside) -> str:
     if answer["aligned"] is None:
         text += " " + _("The PET/CT was not aligned with it: organs are compared, voxels lie elsewhere.")
     return text
+
+
+def _spread_text(answer: dict[str, Any]) -> str:
+    """What the map of the uncertainty holds: less than the whole."""
+    if answer["method"] == "gan":
+        return _(
+            "Uncertainty map: where its networks disagree, a lower bound; intervals of organs are by patients left out."
+        )
+    return _("Uncertainty map: that of each organ's mean alone; how a dose spreads inside an organ is not in it.")
 
 
 def _pet_text(answer: dict[str, Any]) -> str:

@@ -23,6 +23,7 @@ from RPTDosimetryLib.bridge.parameters import (
     HybridParameters,
     KineticsParameters,
     MonteCarloParameters,
+    PredictParameters,
     RegistrationParameters,
     ReportParameters,
     SegmentationParameters,
@@ -72,6 +73,7 @@ class RPTDosimetryParameterNode:
     compare: CompareParameters
     assumptions: AssumptionParameters
     report: ReportParameters
+    predict: PredictParameters
 
 
 class RPTDosimetryLogic(ScriptedLoadableModuleLogic):

@@ -49,6 +49,7 @@ VERBS: Final[Mapping[str, str]] = {
     "compare_fully": "RPTDosimetryLib.evaluation.full_comparison.compare_fully",
     "read_dose": "RPTDosimetryLib.study.read_dose.read_dose",
     "dose_effects": "RPTDosimetryLib.report.effects.dose_effects",
+    "predict_study": "RPTDosimetryLib.prediction.predict_study.predict_study",
     "write_report": "RPTDosimetryLib.report.exports.write_report",
 }
 REQUEST, RESULT, CANCEL = "request.pickle", "result.pickle", "cancel"

@@ -94,7 +94,7 @@ def test_random_clicks_leave_a_consistent_panel(panel, quick_jobs, monkeypatch, 
 
 
 @pytest.mark.parametrize(
-    "key", ["study", "calibration", "registration", "segmentation", "kinetics", "dose", "compare", "report"]
+    "key", ["study", "calibration", "registration", "segmentation", "kinetics", "dose", "compare", "report", "predict"]
 )
 def test_the_scene_can_be_closed_at_every_step(panel, key):
     """Whatever step is open and has its inputs, closing leaves an empty case and a panel that can start anew."""

@@ -29,6 +29,7 @@ COMPARISON, COMPARED_DOSE, PROFILE = (
     "profile",
 )  # maps and tables; a dose from a file; a line
 EFFECT = "effect"  # maps of BED and EQD2, sums over cycles, tables of them
+PREDICTION = "prediction"  # all that step Predict makes; what each is says its kind
 SEQUENCE, BROWSER, SHOWN = "sequence", "browser", "shown"  # made from the rest, never saved
 
 _written = [0]

@@ -26,7 +26,14 @@ from RPTDosimetryLib.errors import DosimetryError
 
 #: Lines of a message that are shown; its tooltip holds all. More would push the steps off a small screen.
 _LINES_SHOWN = 5
-_MARKS = {State.TODO: "○", State.READY: "●", State.DONE: "✓", State.OUT_OF_DATE: "↻", State.NEEDS_REVIEW: "!"}
+_MARKS = {
+    State.TODO: "○",
+    State.OPTIONAL: "○",
+    State.READY: "●",
+    State.DONE: "✓",
+    State.OUT_OF_DATE: "↻",
+    State.NEEDS_REVIEW: "!",
+}
 
 
 class Panel(VTKObservationMixin):
@@ -357,6 +364,7 @@ class Panel(VTKObservationMixin):
 def _told(state: State) -> str:
     return {
         State.TODO: _("to do"),
+        State.OPTIONAL: _("optional"),
         State.READY: _("ready"),
         State.DONE: _("done"),
         State.OUT_OF_DATE: _("out of date"),

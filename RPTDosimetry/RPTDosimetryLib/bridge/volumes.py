@@ -21,6 +21,10 @@ _CODES = {
     "g/cm3": (("127003", "99RPT", "Mass density"), ("g/cm3", "UCUM", "g/cm³")),
     "Bq·s": (("127001", "99RPT", "Time-integrated activity"), ("Bq.s", "UCUM", "Bq·s")),
     "%": (("127004", "99RPT", "Relative error"), ("%", "UCUM", "%")),
+    "SUV": (
+        ("126400", "DCM", "Standardized Uptake Value"),
+        ("{SUVbw}g/ml", "UCUM", "Standardized Uptake Value body weight"),
+    ),
     "Gy": (("128513", "DCM", "Absorbed Dose"), ("Gy", "UCUM", "Gy")),
 }
 #: Colour table of a role, by its name in Slicer's colour logic.

@@ -42,6 +42,11 @@ _WORDS = (
     ("(spect_fwhm_mm is not given)", _("(Resolution of the SPECT is not given, under Assumptions)")),
     ("protection.release_source", _("Rule, under Assumptions")),
     ("release_usv_per_h", _("the release limit")),
+    ("Add it to the header, or give it.", _("Add it to the header, or give it under What the files do not tell.")),
+    (
+        "or give the minutes from injection to scan.",
+        _("or give the minutes until the scan under What the files do not tell."),
+    ),
     ("ssv_material", _("Kernel of ssv")),
     ('Install the extra: pip install "slicer-rpt-dosimetry[dl]".', _("Press Install under Hybrid in step Dose.")),
     (

@@ -9,6 +9,7 @@ import typer
 
 from RPTDosimetryLib.cli.terminal import Json, print_json, print_warnings, rows_text, shown_progress
 from RPTDosimetryLib.errors import PredictionError
+from RPTDosimetryLib.units import BQ_PER_MBQ
 
 
 def add_to(app: typer.Typer) -> None:
@@ -59,6 +60,11 @@ def predict(
     ] = None,
     model: Annotated[Path | None, typer.Option(help="Another regressor (JSON), or the folder of a DoseGAN.")] = None,
     tracer: Annotated[str | None, typer.Option(help="Where the header does not tell it: [68Ga]Ga-PSMA-11, …")] = None,
+    weight_kg: Annotated[
+        float | None, typer.Option(help="Body weight [kg], where the header does not tell it.")
+    ] = None,
+    injected_mbq: Annotated[float | None, typer.Option(help="Injected activity [MBq], likewise.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="From injection to scan [min], likewise.")] = None,
     agent: Annotated[str, typer.Option(help="Therapy agent the dose is for.")] = "[177Lu]Lu-PSMA-617",
     want: Annotated[
         list[str] | None, typer.Option(help="ORGAN=GY: which activity would give that mean dose; once for each.")
@@ -69,38 +75,31 @@ def predict(
     as_json: Json = False,
 ) -> None:
     """A PREDICTION of dose per activity from the PET before therapy: map, organs with intervals, DVH, figure."""
-    from RPTDosimetryLib.prediction.common_grid import prepare
-    from RPTDosimetryLib.prediction.methods import predict_case, wanted_activity
-    from RPTDosimetryLib.prediction.pet_study import read_pet_study
+    from RPTDosimetryLib.prediction.methods import wanted_activity
+    from RPTDosimetryLib.prediction.pet_study import PetFacts
+    from RPTDosimetryLib.prediction.predict_study import PredictionOrder, predict_study
+    from RPTDosimetryLib.records import part_of
     from RPTDosimetryLib.report.prediction_report import write_prediction
     from RPTDosimetryLib.study.read_ct import read_ct
 
     doses = [_wanted(text) for text in want or []]
     with shown_progress(quiet=as_json) as progress:
-        progress(0.0, "Reading PET and CT")
-        study = read_pet_study(pet_study, tracer)
-        progress(0.2, "Bringing PET, CT and organs onto the common grid")
-        prepared = prepare(study, labels, None if therapy_ct is None else read_ct(therapy_ct), agent)
-        progress(0.5, f"Predicting by {method}")
-        predicted = predict_case(prepared.case, method, model, though_unlike)
+        ct = None if therapy_ct is None else read_ct(therapy_ct)
+        said = PetFacts(weight_kg, None if injected_mbq is None else injected_mbq * BQ_PER_MBQ, minutes)
+        order = PredictionOrder(pet_study, labels, method, model, tracer, said, agent, ct, though_unlike)
+        found = predict_study(order, part_of(progress, 0.0, 0.8))
+        predicted = found.predicted
         activities = [wanted_activity(predicted, organ, gy) for organ, gy in doses]
         progress(0.8, "Writing")
-        origin = {
-            "pet_study": pet_study, "suv": study.how, "injected_bq": study.injected_bq, "nuclide": study.nuclide,
-            "alignment": prepared.alignment, "notes": (*study.warnings, *prepared.notes),
-        }  # fmt: skip
-        answer = write_prediction(prepared.case, predicted, activities, origin, out)
+        answer = write_prediction(found.case, predicted, activities, found.origin(pet_study), out)
     if as_json:
         print_json(answer)
         return
-    print_warnings((*study.warnings, *prepared.notes, *predicted.warnings))
+    print_warnings(found.notes)
     print(f"{answer['mark']}. {predicted.text}")
     print(rows_text(("name", "mean_gy_per_gbq", "low_gy_per_gbq", "high_gy_per_gbq"), answer["organs"]))
     for one in activities:
-        print(
-            f"{one.wanted_gy:g} Gy to {one.organ}: {one.activity_gbq:.3g} GBq by this prediction (95 % interval "
-            f"{one.low_gbq:.3g} to {one.high_gbq:.3g} GBq). Arithmetic, not advice."
-        )
+        print(one.text)
     print(f"Files in {out}")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -11,7 +13,7 @@ from numpy.typing import NDArray
 
 from RPTDosimetryLib.errors import PredictionError
 from RPTDosimetryLib.grid import Grid, resample_mean
-from RPTDosimetryLib.prediction.pet_case import PetCase
+from RPTDosimetryLib.prediction.pet_case import NEEDED_ORGANS, PetCase
 from RPTDosimetryLib.prediction.pet_study import PetStudy
 from RPTDosimetryLib.prediction.psma_kinetics import AGENT
 from RPTDosimetryLib.prediction.theranostic_anatomy import COMMON_COLUMNS, COMMON_SPACING_MM
@@ -63,10 +65,13 @@ class Prepared:
     notes: tuple[str, ...] = ()
 
 
-def prepare(study: PetStudy, labels: Path, therapy_ct: Image | None = None, agent: str = AGENT) -> Prepared:
+def prepare(
+    study: PetStudy, labels: Path | Sequence[Voi], therapy_ct: Image | None = None, agent: str = AGENT
+) -> Prepared:
     """Align the PET's CT with the therapy CT where there is one, and bring PET, CT and organs onto the common grid.
 
-    labels: organs on the therapy CT where one is given, otherwise on the PET's CT (label image, SEG, RTSTRUCT).
+    labels: organs on the therapy CT where one is given, otherwise on the PET's CT (label image, SEG, RTSTRUCT; or masks
+    in its space, each on its own grid).
     Raises RegistrationError where the CTs find no trustworthy alignment; PredictionError: kidneys or liver missing.
     """
     reference = therapy_ct or study.ct
@@ -76,7 +81,8 @@ def prepare(study: PetStudy, labels: Path, therapy_ct: Image | None = None, agen
     hu = resample_mean(np.maximum(reference.voxels, AIR_HU), reference.grid, grid, fill=AIR_HU)
     suv = resample_mean(pet.voxels, pet.grid, grid)
     body = ct_body(Image(hu, grid, "HU"))
-    organs, notes = organs_on(vois_from_file(labels, reference.grid), hu, grid, body)
+    vois = vois_from_file(labels, reference.grid) if isinstance(labels, Path) else tuple(labels)
+    organs, notes = organs_on(vois, hu, grid, body)
     case = PetCase(
         study.patient_id or "patient", Image(suv, grid, "SUV"), Image(hu, grid, "HU"), organs, study.weight_kg,
         study.scan_time_min, study.tracer, agent,
@@ -125,15 +131,14 @@ def organs_on(
     left_out = []
     for voi in sorted(vois, key=lambda voi: voi.volume_ml):
         mask = (resample_mean(voi.mask.astype(np.float32), voi.grid, grid) >= 0.5) & ~taken
-        name = _common_name(voi, hu[mask])
+        found = hu[mask]
+        name = common_name(voi.name, voi.kind, found.size > 0 and float(np.median(found)) > BONE_LESION_HU)
         if name is None or not mask.any():
             left_out.append(voi.name)
             continue
         taken |= mask
         organs[name] = organs[name] | mask if name in organs else mask
-    missing = [name for name in ("kidneys", "liver") if name not in organs]
-    if missing:
-        raise PredictionError(f"The organs lack {' and '.join(missing)}: a prediction needs both. Segment them first.")
+    require_organs(set(organs))
     rest = body & ~taken
     if rest.any():
         organs["rest_of_body"] = rest
@@ -141,10 +146,17 @@ def organs_on(
     return organs, notes
 
 
-def _common_name(voi: Voi, hu: NDArray[np.float32]) -> str | None:
-    names = {voi.name.lower(), canonical_name(voi.name).lower()}
-    if voi.kind == "lesion" or any("lesion" in name for name in names):
-        dense = hu.size > 0 and float(np.median(hu)) > BONE_LESION_HU
+def require_organs(organs: AbstractSet[str | None]) -> None:
+    """Raises PredictionError where the kidneys or the liver are not among the common names."""
+    missing = [name for name in NEEDED_ORGANS if name not in organs]
+    if missing:
+        raise PredictionError(f"The organs lack {' and '.join(missing)}: a prediction needs both. Segment them first.")
+
+
+def common_name(voi: str, kind: str = "organ", dense: bool = False) -> str | None:
+    """Which organ of the common labels a structure is, None for none; dense: as dense as bone, which tells lesions."""
+    names = {voi.lower(), canonical_name(voi).lower()}
+    if kind == "lesion" or any("lesion" in name for name in names):
         return "lesion_bone" if dense or any("bone" in name for name in names) else "lesion_soft"
     known = (organ for organ, parts in _PARTS.items() if any(part in name for name in names for part in parts))
     return next(known, None)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+import importlib.util
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,13 +14,16 @@ import numpy as np
 from RPTDosimetryLib.errors import PredictionError
 from RPTDosimetryLib.prediction.organ_regressor import SHIPPED, read_regressor, require_known
 from RPTDosimetryLib.prediction.pbpk import predict_by_population
-from RPTDosimetryLib.prediction.pet_case import OrganDose, PetCase, PredictedDose
+from RPTDosimetryLib.prediction.pet_case import NEEDED_ORGANS, OrganDose, PetCase, PredictedDose
 from RPTDosimetryLib.prediction.projection import predict_by_projection
 from RPTDosimetryLib.prediction.psma_kinetics import AGENT, TRACER
 
 METHODS: Final = ("projection", "pbpk", "gan")
-#: Beyond these no kidneys or liver of a patient lie; a whole prediction is then withheld.
-NEEDED_ORGANS: Final = ("kidneys", "liver")
+_TEXTS: Final = {
+    "projection": "the PET rescaled in each organ to the mean dose that a regression predicts",
+    "pbpk": "the PET rescaled in each organ to the mean dose by population kinetics, nothing learnt",
+    "gan": "3-D network (RPT DoseGAN), voxel by voxel",
+}
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,43 @@ class WantedActivity:
     activity_gbq: float
     low_gbq: float
     high_gbq: float
+
+    @property
+    def text(self) -> str:
+        """In one line."""
+        return (
+            f"{self.wanted_gy:g} Gy to {self.organ}: {self.activity_gbq:.3g} GBq by this prediction (95 % interval "
+            f"{self.low_gbq:.3g} to {self.high_gbq:.3g} GBq). Arithmetic, not advice."
+        )
+
+
+@dataclass(frozen=True)
+class MethodChoice:
+    """A method that can be asked for; lacks: why it cannot be used here, empty where it can. quick: within seconds."""
+
+    name: str
+    text: str
+    lacks: str = ""
+    quick: bool = True
+
+
+def method_choices(model: Path | None = None) -> tuple[MethodChoice, ...]:
+    """Every method; model: the folder of a DoseGAN, or the regressor's file, in place of the shipped one."""
+    own = model is not None and model.is_dir()
+    lacks = {"gan": _lacks_gan(own)}
+    return tuple(MethodChoice(name, _TEXTS[name], lacks.get(name, ""), name != "gan") for name in METHODS)
+
+
+def _lacks_gan(own_model: bool) -> str:
+    lacking = [name for name in ("torch", "monai", "safetensors") if importlib.util.find_spec(name) is None]
+    if lacking:
+        return f"The method gan needs {', '.join(lacking)}: install rptdosimetry[dl]."
+    try:
+        if not own_model:
+            _gan_module("gan_model").shipped_gan_model()
+    except PredictionError as error:
+        return str(error)
+    return ""
 
 
 def predict_case(
@@ -58,12 +99,19 @@ def predict_case(
 
 def wanted_activity(predicted: PredictedDose, organ: str, wanted_gy: float) -> WantedActivity:
     """Raises PredictionError for an organ that was not predicted or withheld, and for no positive dose."""
-    found = next((o for o in predicted.organs if o.name == organ), None)
+    return activity_for(predicted.organs, organ, wanted_gy)
+
+
+def activity_for(organs: Sequence[OrganDose], organ: str, wanted_gy: float) -> WantedActivity:
+    """wanted_activity from predicted organ doses alone."""
+    found = next((o for o in organs if o.name == organ), None)
     if found is None or found.mean_gy_per_gbq is None or found.low_gy_per_gbq is None or found.high_gy_per_gbq is None:
-        names = ", ".join(o.name for o in predicted.organs if not o.withheld)
+        names = ", ".join(o.name for o in organs if not o.withheld)
         raise PredictionError(f"No dose of {organ!r} was predicted. Predicted: {names}.")
-    if not wanted_gy > 0 or not found.low_gy_per_gbq > 0:
+    if not wanted_gy > 0:
         raise PredictionError(f"A wanted dose of {wanted_gy:g} Gy to {organ}: give one above 0.")
+    if not found.low_gy_per_gbq > 0:
+        raise PredictionError(f"The interval of {organ} reaches 0 Gy/GBq: no activity has a highest value then.")
     return WantedActivity(
         organ,
         wanted_gy,

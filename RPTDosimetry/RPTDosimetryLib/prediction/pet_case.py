@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,8 @@ from RPTDosimetryLib.records import Image
 
 #: Organs that are predicted as one.
 TOGETHER: Mapping[str, str] = {"kidney_left": "kidneys", "kidney_right": "kidneys"}
+#: Without these nothing is predicted.
+NEEDED_ORGANS: Final = ("kidneys", "liver")
 #: Words that stand in the name, the description and every table of a predicted map.
 MARK = "PREDICTION, not a measurement"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -32,6 +32,23 @@ Series = tuple[DicomFile, ...]
 
 
 @dataclass(frozen=True)
+class PetFacts:
+    """What a person says of a PET where its files do not; None where nothing is said.
+
+    minutes: from the injection to the start of the scan.
+    """
+
+    weight_kg: float | None = None
+    injected_bq: float | None = None
+    minutes: float | None = None
+
+
+NOTHING_SAID: Final = PetFacts()
+#: What a person says and what a file says are one figure when they differ by no more than this.
+_SAME: Final = 0.01
+
+
+@dataclass(frozen=True)
 class PetStudy:
     """PET [SUV by body weight] and CT [HU], each on its own grid, with what SUV was made from."""
 
@@ -40,19 +57,20 @@ class PetStudy:
     tracer: str
     nuclide: str
     weight_kg: float
-    injected_bq: float
+    injected_bq: float | None
     scan_time_min: float
     patient_id: str
     how: str
     warnings: tuple[str, ...] = ()
 
 
-def read_pet_study(folder: Path, tracer: str | None = None) -> PetStudy:
+def read_pet_study(folder: Path, tracer: str | None = None, said: PetFacts = NOTHING_SAID) -> PetStudy:
     """The one attenuation-corrected PET and the one CT of a folder.
 
-    tracer: its name where the header does not tell it (many write only "Solution"). Raises StudyError: no or several
-    PET or CT series, several patients, and for a PET without injected activity, its time, weight, unit or decay
-    reference, or of a tracer that is not known.
+    tracer: its name where the header does not tell it (many write only "Solution"); said: other figures that it does
+    not tell; neither is taken against the header. Raises StudyError: no or several PET or CT series, several patients,
+    and for a PET without injected activity, its time, weight, unit or decay reference, or of a tracer that is not
+    known.
     """
     root, paths = files_below(folder)
     found = read_headers(root, paths)
@@ -65,7 +83,8 @@ def read_pet_study(folder: Path, tracer: str | None = None) -> PetStudy:
         scan = read_pt(pet_files, root)
     with decoding(ct_files[0]):
         ct = read_ct_series(ct_files[0], root)
-    return _in_suv(scan, pet_files[0], (ct.image, ct.warnings), patient, tracer)
+    study = _in_suv(scan, pet_files[0], (ct.image, ct.warnings), tracer, said)
+    return replace(study, patient_id=patient)
 
 
 def suv_factor(weight_kg: float, activity_bq: float, half_life_s: float, elapsed_s: float) -> float:
@@ -74,25 +93,23 @@ def suv_factor(weight_kg: float, activity_bq: float, half_life_s: float, elapsed
 
 
 def _in_suv(
-    scan: Scan, file: DicomFile, ct: tuple[Image, tuple[str, ...]], patient: str, tracer: str | None
+    scan: Scan, file: DicomFile, ct: tuple[Image, tuple[str, ...]], tracer: str | None, said: PetFacts
 ) -> PetStudy:
     header, path = file.header, file.path
     told = scan.administration
-    weight_kg = number(header, "PatientWeight", path)
-    injected_bq = told.activity_bq
+    weight_kg = _agreed(number(header, "PatientWeight", path) or None, said.weight_kg, ("weight", "kg"), path)
+    injected_bq = _agreed(told.activity_bq or None, said.injected_bq, ("injected activity", "Bq"), path)
     if weight_kg is None or not weight_kg > 0:
-        raise StudyError(f"{path}: the PET has no patient weight (0010,1030): no SUV without it. Add it to the header.")
-    if injected_bq is None:
-        raise StudyError(f"{path}: the PET has no injected activity (0018,1074): no SUV without it. Add it.")
-    injected, notes = _injected(scan, path)
-    if scan.acquired is None:
-        raise StudyError(f"{path}: the PET has no acquisition time (0008,0032): decay cannot be told. Add it.")
-    elapsed_s = seconds_between(injected, scan.acquired)
-    if not EARLIEST_MIN * 60 <= elapsed_s <= LATEST_MIN * 60:
         raise StudyError(
-            f"{path}: the PET began {elapsed_s / 60:.1f} min after injection; {EARLIEST_MIN:g} to {LATEST_MIN:g} min "
-            "are possible. Check the times of injection and acquisition."
+            f"{path}: the PET has no patient weight (0010,1030): no SUV without it. Add it to the header, or give it."
         )
+    if injected_bq is None or not injected_bq > 0:
+        raise StudyError(
+            f"{path}: the PET has no injected activity (0018,1074): no SUV without it. Add it to the header, or "
+            "give it."
+        )
+    elapsed_s, notes = _elapsed_s(scan, said, path)
+    require_possible_time(elapsed_s, str(path))
     name, nuclide = _tracer(header, told.nuclide, tracer, path)
     half_life_s = _half_life_s(nuclide, told.half_life_s, path)
     voxels, how = _suv(scan, header, (weight_kg, injected_bq, half_life_s, elapsed_s), path)
@@ -104,10 +121,51 @@ def _in_suv(
         weight_kg=weight_kg,
         injected_bq=injected_bq,
         scan_time_min=elapsed_s / 60.0,
-        patient_id=patient,
+        patient_id="",
         how=how,
         warnings=(*notes, *(w for w in scan.warnings if w), *ct[1]),
     )
+
+
+def require_possible_time(elapsed_s: float, where: str) -> None:
+    """Raises StudyError for a PET that no scanner takes so long, or so soon, after the injection."""
+    if not EARLIEST_MIN * 60 <= elapsed_s <= LATEST_MIN * 60:
+        raise StudyError(
+            f"{where}: the PET began {elapsed_s / 60:.1f} min after injection; {EARLIEST_MIN:g} to {LATEST_MIN:g} min "
+            "are possible. Check the times of injection and acquisition."
+        )
+
+
+def _agreed(header: float | None, said: float | None, what: tuple[str, str], path: Path) -> float | None:
+    """The header's figure, or what was said where it has none. Raises StudyError where the two differ."""
+    if header is None or said is None:
+        return said if header is None else header
+    if abs(said / header - 1.0) > _SAME:
+        name, unit = what
+        raise StudyError(
+            f"{path} says that the {name} is {header:g} {unit}, not {said:g} {unit}. Correct whichever is wrong."
+        )
+    return header
+
+
+def _elapsed_s(scan: Scan, said: PetFacts, path: Path) -> tuple[float, tuple[str, ...]]:
+    """Seconds from the injection to the start of the scan, and how they are known."""
+    timed = scan.administration.time is not None or scan.administration.time_of_day is not None
+    if said.minutes is not None and not (timed and scan.acquired is not None):
+        return said.minutes * 60.0, (f"{said.minutes:g} min from injection to scan were given by hand",)
+    injected, notes = _injected(scan, path)
+    if scan.acquired is None:
+        raise StudyError(
+            f"{path}: the PET has no acquisition time (0008,0032): decay cannot be told. Add it to the header, or give "
+            "the minutes from injection to scan."
+        )
+    elapsed_s = seconds_between(injected, scan.acquired)
+    if said.minutes is not None and abs(said.minutes - elapsed_s / 60.0) > 1.0:
+        raise StudyError(
+            f"{path} says that the PET began {elapsed_s / 60:.1f} min after injection, not {said.minutes:g} min. "
+            "Correct whichever is wrong."
+        )
+    return elapsed_s, notes
 
 
 def _suv(
@@ -163,7 +221,8 @@ def _injected(scan: Scan, path: Path) -> tuple[datetime, tuple[str, ...]]:
         return told.time, ()
     if told.time_of_day is None or scan.acquired is None:
         raise StudyError(
-            f"{path}: the PET has no injection time (0018,1072 or 0018,1078): decay cannot be told. Add it."
+            f"{path}: the PET has no injection time (0018,1072 or 0018,1078): decay cannot be told. Add it to "
+            "the header, or give the minutes from injection to scan."
         )
     moment = datetime.combine(scan.acquired.date(), told.time_of_day, scan.acquired.tzinfo)
     if moment > scan.acquired:
@@ -173,7 +232,8 @@ def _injected(scan: Scan, path: Path) -> tuple[datetime, tuple[str, ...]]:
 
 def _tracer(header: Any, nuclide: str | None, given: str | None, path: Path) -> tuple[str, str]:
     """(tracer, nuclide), the user's word where the header tells no name; never against the header."""
-    item = header.RadiopharmaceuticalInformationSequence[0]
+    items = header.get("RadiopharmaceuticalInformationSequence") or [{}]
+    item = items[0]
     texts = [str(item.get("Radiopharmaceutical", "") or "")]
     texts += [str(code.get("CodeMeaning", "") or "") for code in item.get("RadiopharmaceuticalCodeSequence", [])]
     if nuclide is None:

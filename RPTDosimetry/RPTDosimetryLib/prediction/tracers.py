@@ -25,6 +25,7 @@ _KNOWN: Final[tuple[tuple[str, str, str], ...]] = (
     ("Cu-64", "PSMA", "[64Cu]Cu-PSMA"),
 )
 KNOWN_TRACERS: Final = tuple(name for _, _, name in _KNOWN)
+NUCLIDE_OF: Final = {name: nuclide for nuclide, _, name in _KNOWN}
 
 
 def tracer_of(nuclide: str | None, name: str) -> str | None:

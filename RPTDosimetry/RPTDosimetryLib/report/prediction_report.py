@@ -9,10 +9,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from RPTDosimetryLib.evaluation.dvh import Dvh, dvh
+from RPTDosimetryLib.evaluation.dvh import Dvh
 from RPTDosimetryLib.files import whole_folder, write_csv
 from RPTDosimetryLib.prediction.methods import WantedActivity
 from RPTDosimetryLib.prediction.pet_case import MARK, PetCase, PredictedDose
+from RPTDosimetryLib.prediction.predict_study import predicted_histograms
 from RPTDosimetryLib.records import Image
 from RPTDosimetryLib.report.figures import (
     DOSE_COLOURS,
@@ -40,7 +41,7 @@ def write_prediction(
     predicted_dose.nrrd and predicted_dose_uncertainty.nrrd [Gy/GBq], predicted_organs.csv, predicted_dvh.csv,
     prediction.png. origin: what the PET was and how it was read.
     """
-    histograms = _dvhs(case, predicted)
+    histograms = predicted_histograms(case, predicted)
     answer = {
         "mark": MARK,
         "method": predicted.method,
@@ -95,7 +96,7 @@ def save_prediction_figure(case: PetCase, predicted: PredictedDose, path: Path, 
                 text.set_color("black")
             axis.lines[-1].set_color("black")
         figure.colorbar(drawn, ax=axis, orientation="horizontal", shrink=0.85, pad=0.02, extend="max", label=unit)
-    _draw_dvhs(axes[3], _dvhs(case, predicted))
+    _draw_dvhs(axes[3], predicted_histograms(case, predicted))
     with noticed(MARK):
         figure.suptitle(f"{case.tracer} PET → {case.agent}, method {predicted.method}", fontsize=12)
         save_figure(figure, path)
@@ -112,14 +113,6 @@ def _draw_dvhs(axis: Any, histograms: Sequence[Dvh]) -> None:
     axis.grid(alpha=0.3)
     axis.legend(fontsize=8, frameon=False, loc="lower left")
     axis.set_title("Cumulative DVH, predicted", fontsize=10)
-
-
-def _dvhs(case: PetCase, predicted: PredictedDose) -> list[Dvh]:
-    voxel_ml = case.pet.grid.voxel_volume_ml
-    voxels = predicted.map_gy_per_gbq.voxels
-    names = [organ.name for organ in predicted.organs if not organ.withheld]
-    masks = {name: case.organs[name] & case.tissue for name in names}
-    return [dvh(voxels[mask], voxel_ml, name) for name, mask in masks.items() if mask.any()]
 
 
 def _organ_rows(predicted: PredictedDose) -> list[list[object]]:

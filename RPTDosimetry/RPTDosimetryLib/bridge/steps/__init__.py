@@ -8,6 +8,7 @@ from RPTDosimetryLib.bridge.steps.calibration import CalibrationStep
 from RPTDosimetryLib.bridge.steps.compare import CompareStep
 from RPTDosimetryLib.bridge.steps.dose import DoseStep
 from RPTDosimetryLib.bridge.steps.kinetics import KineticsStep
+from RPTDosimetryLib.bridge.steps.predict import PredictStep
 from RPTDosimetryLib.bridge.steps.registration import RegistrationStep
 from RPTDosimetryLib.bridge.steps.report import ReportStep
 from RPTDosimetryLib.bridge.steps.segmentation import SegmentationStep
@@ -23,6 +24,7 @@ STEPS: tuple[type[Step], ...] = (
     DoseStep,
     CompareStep,
     ReportStep,
+    PredictStep,
 )
 
 

@@ -22,6 +22,7 @@ class State(Enum):
     """How a step stands."""
 
     TODO = "to do"  # something is missing
+    OPTIONAL = "optional"  # nothing of it is begun, and no other step needs it
     READY = "ready"
     DONE = "done"
     OUT_OF_DATE = "out of date"  # settings or what it was made from have changed since

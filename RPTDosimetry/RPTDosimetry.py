@@ -23,12 +23,12 @@ from RPTDosimetryLib.bridge.parameters import (
     HybridParameters,
     KineticsParameters,
     MonteCarloParameters,
-    PredictParameters,
     RegistrationParameters,
     ReportParameters,
     SegmentationParameters,
     StudyParameters,
 )
+from RPTDosimetryLib.bridge.prediction_parameters import PredictParameters
 
 
 class RPTDosimetry(ScriptedLoadableModule):

@@ -38,7 +38,7 @@ def expected(pet_files):
 @pytest.fixture
 def ready(panel, pet_files):
     """Everything said that a prediction from files needs."""
-    from RPTDosimetryLib.bridge.parameters import OrgansOfPet
+    from RPTDosimetryLib.bridge.prediction_parameters import OrgansOfPet
 
     panel.open_step("predict")
     told = panel.parameters.predict
@@ -221,7 +221,7 @@ def volumes(panel, stored):
     """PET [Bq/mL], CT and organs as somebody else put them into the scene: nothing is known but their voxels."""
     import slicer
 
-    from RPTDosimetryLib.bridge.parameters import OrgansOfPet, PetFrom
+    from RPTDosimetryLib.bridge.prediction_parameters import OrgansOfPet, PetFrom
     from RPTDosimetryLib.bridge.segmentations import segmentation_from
     from RPTDosimetryLib.bridge.volumes import volume_from_image
     from RPTDosimetryLib.prediction.pet_study import suv_factor
@@ -248,7 +248,7 @@ def volumes(panel, stored):
 
 
 def say(panel, stored):
-    from RPTDosimetryLib.bridge.parameters import PetRefersTo, PetUnit
+    from RPTDosimetryLib.bridge.prediction_parameters import PetRefersTo, PetUnit
 
     told = panel.parameters.predict
     told.petUnit, told.refersTo = PetUnit.bq_per_ml, PetRefersTo.START
@@ -452,7 +452,7 @@ def test_a_method_that_is_not_available_is_greyed_and_says_why(ready, monkeypatc
 
 
 def test_the_choices_of_the_panel_are_those_of_the_library():
-    from RPTDosimetryLib.bridge.parameters import AGENTS, PREDICTION_METHODS, TRACERS
+    from RPTDosimetryLib.bridge.prediction_parameters import AGENTS, PREDICTION_METHODS, TRACERS
     from RPTDosimetryLib.prediction.methods import METHODS
     from RPTDosimetryLib.prediction.psma_kinetics import AGENT
     from RPTDosimetryLib.prediction.tracers import KNOWN_TRACERS

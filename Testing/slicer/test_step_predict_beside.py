@@ -48,7 +48,7 @@ def put_therapy(case, stored):
 @pytest.fixture
 def after(panel, pet_files, stored):
     """A therapy in the scene and a prediction that is ready to run."""
-    from RPTDosimetryLib.bridge.parameters import OrgansOfPet
+    from RPTDosimetryLib.bridge.prediction_parameters import OrgansOfPet
 
     put_therapy(panel.case, stored)
     panel.open_step("predict")
@@ -88,7 +88,7 @@ def test_both_histograms_share_a_plot_per_activity(after, stored, prediction):
     import slicer
 
     from RPTDosimetryLib.bridge.charts import values_of
-    from RPTDosimetryLib.bridge.parameters import PredictionPlot
+    from RPTDosimetryLib.bridge.prediction_parameters import PredictionPlot
 
     taken(after, prediction)
     after.parameters.predict.plot = PredictionPlot.therapy
@@ -136,8 +136,8 @@ def test_the_third_view_shows_the_dose_after_therapy_when_it_is_asked_for(after,
     import slicer
 
     from RPTDosimetryLib.bridge import views
-    from RPTDosimetryLib.bridge.parameters import BesidePrediction
     from RPTDosimetryLib.bridge.prediction_beside import therapy_dose
+    from RPTDosimetryLib.bridge.prediction_parameters import BesidePrediction
 
     step = taken(after, prediction)
     shown = slicer.mrmlScene.GetSingletonNode(views.compared_views()[2], "vtkMRMLSliceCompositeNode")
@@ -156,7 +156,7 @@ def test_the_third_view_shows_the_dose_after_therapy_when_it_is_asked_for(after,
 
 def test_with_alignment_the_therapys_ct_and_volumes_are_what_is_asked_with(after, stored):
     from RPTDosimetryLib.bridge import prediction_order as order
-    from RPTDosimetryLib.bridge.parameters import OrgansOfPet
+    from RPTDosimetryLib.bridge.prediction_parameters import OrgansOfPet
 
     told = after.parameters.predict
     told.align, told.organs = True, OrgansOfPet.scene

@@ -18,9 +18,9 @@ from RPTDosimetryLib.bridge.charts import (
     table_of_columns,
     values_of,
 )
-from RPTDosimetryLib.bridge.parameters import PredictionPlot
 from RPTDosimetryLib.bridge.prediction_beside import Beside
 from RPTDosimetryLib.bridge.prediction_nodes import HISTOGRAMS, POINTS, answer_of, in_order, part
+from RPTDosimetryLib.bridge.prediction_parameters import PredictionPlot
 
 #: Kind of the chart, and of the table of the curves per GBq, predicted and after therapy.
 CHART, BESIDE = "prediction dvh", "beside"

@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 from RPTDosimetryLib.bridge import attributes as at
 from RPTDosimetryLib.bridge.case import Case
 from RPTDosimetryLib.bridge.other_segmentations import segments_as_they_lie
-from RPTDosimetryLib.bridge.parameters import OrgansOfPet, OtherMethods, PetFrom, PetRefersTo, PetUnit
+from RPTDosimetryLib.bridge.prediction_parameters import OrgansOfPet, OtherMethods, PetFrom, PetRefersTo, PetUnit
 from RPTDosimetryLib.bridge.quantified import ct_node_of
 from RPTDosimetryLib.bridge.registered import reference_number
 from RPTDosimetryLib.bridge.volumes import UNIT, image_of

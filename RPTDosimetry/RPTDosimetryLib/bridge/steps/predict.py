@@ -14,9 +14,9 @@ from RPTDosimetryLib.bridge import prediction_order as order
 from RPTDosimetryLib.bridge import views
 from RPTDosimetryLib.bridge.case import Case
 from RPTDosimetryLib.bridge.geometry import ras_point
-from RPTDosimetryLib.bridge.parameters import BesidePrediction
 from RPTDosimetryLib.bridge.prediction_beside import beside_of, therapy_dose
 from RPTDosimetryLib.bridge.prediction_charts import put_chart
+from RPTDosimetryLib.bridge.prediction_parameters import BesidePrediction
 from RPTDosimetryLib.bridge.steps.predict_form import PredictForm
 from RPTDosimetryLib.bridge.steps.step import State, Step
 from RPTDosimetryLib.errors import PredictionError

@@ -11,10 +11,10 @@ from slicer.i18n import tr as _
 
 from RPTDosimetryLib.bridge import prediction_order as order
 from RPTDosimetryLib.bridge.case import Case
-from RPTDosimetryLib.bridge.parameters import OrgansOfPet, PetFrom
 from RPTDosimetryLib.bridge.prediction_beside import Beside
 from RPTDosimetryLib.bridge.prediction_charts import colour_of_organ
 from RPTDosimetryLib.bridge.prediction_nodes import answer_of, by_others, in_order, organs_of
+from RPTDosimetryLib.bridge.prediction_parameters import OrgansOfPet, PetFrom
 from RPTDosimetryLib.bridge.steps.volume_table import swatch
 from RPTDosimetryLib.errors import PredictionError
 

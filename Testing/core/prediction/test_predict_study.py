@@ -16,7 +16,7 @@ from RPTDosimetryLib.prediction.pet_images import PetImages, study_of_images
 from RPTDosimetryLib.prediction.pet_study import PetFacts
 from RPTDosimetryLib.prediction.predict_study import PredictionOrder, in_gy, predict_study
 from RPTDosimetryLib.prediction.tracers import HALF_LIFE_S
-from RPTDosimetryLib.records import Image
+from RPTDosimetryLib.records import Image, Voi
 
 GRID = Grid((4, 5, 6), (4.0, 4.0, 5.0), (0.0, 0.0, 0.0))
 SAID = PetFacts(80.0, 150e6, 60.0)
@@ -136,3 +136,21 @@ def test_names_of_structures_tell_the_organs_that_are_needed():
     assert common_name("lesion in the liver") == "lesion_soft"
     with pytest.raises(PredictionError, match="lack kidneys"):
         require_organs({"liver", None})
+
+
+@pytest.mark.slow
+def test_organs_that_lie_on_the_therapys_ct_are_predicted_as_on_the_pets_own(pet_files, stored):
+    """The same patient 14 mm aside: PET and CT follow, masks of the therapy are taken as they lie."""
+    x, y, z = stored.grid.origin_mm
+    there = Grid(stored.grid.shape_zyx, stored.grid.spacing_mm, (x + 14.4, y - 9.6, z + 9.6))
+    therapy_ct = Image(stored.hu.astype(np.float32), there, "HU")
+    names = [name for name, label in stored.names.items() if label > 1 and stored.mask(name).any()]
+    organs = tuple(Voi(name, stored.mask(name), there) for name in names)
+    found = predict_study(PredictionOrder(pet_files.study, organs, therapy_ct=therapy_ct))
+    alone = predict_study(PredictionOrder(pet_files.study, pet_files.labels))
+    assert found.prepared.alignment is not None
+    assert found.prepared.alignment.displacement_mm == pytest.approx(np.linalg.norm((14.4, 9.6, 9.6)), abs=1.5)
+    here = {organ.name: organ.mean_gy_per_gbq for organ in alone.predicted.organs}
+    for organ in found.predicted.organs:
+        if organ.name in ("kidneys", "liver", "spleen"):
+            assert organ.mean_gy_per_gbq == pytest.approx(here[organ.name], rel=0.05)

@@ -219,6 +219,10 @@ def test_an_earlier_cycle_adds_its_dose_and_its_bed(ready, tmp_path):  # noqa: F
     written(ready)
     for kind, name in (("cumulative_dose", "cumulative_dose_gy.nrrd"), ("cumulative_bed", "cumulative_bed_gy.nrrd")):
         np.testing.assert_array_equal(voxels(ready.case, kind), map_of(tmp_path, name))
+    record = json.loads((tmp_path / "report" / "provenance.json").read_text(encoding="utf-8"))
+    assert str(tmp_path / "cycle1.nrrd") in record["settings_files_sha256"]
+    assert record["settings"]["cycles"]["previous"][0]["same_anatomy"] is True
+    assert "assumptions.previous" not in record["settings"]["panel"]  # it stands there written out
     ui.previousTable.setCurrentCell(0, 0)
     ui.previousRemove.click()
     events()

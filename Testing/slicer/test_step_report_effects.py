@@ -274,3 +274,21 @@ def test_a_script_makes_the_maps(ready, logic):  # noqa: F811
 
     outcome = library_outcome(case, choices_of(case))
     np.testing.assert_array_equal(voxels(case, "bed"), outcome.bed.voxels)
+
+
+def test_the_report_of_an_earlier_cycle_is_added_with_its_own_kinetics(ready, tmp_path):  # noqa: F811
+    """Its frame of reference is that of now, so its map lies where the patient lies: nothing has to be ticked."""
+    from RPTDosimetryLib.bridge.effect_nodes import effects_told
+
+    written(ready)
+    ui = ready.steps["report"].ui
+    ui.previousEdit.currentPath = str(tmp_path / "report" / "provenance.json")
+    ui.previousAdd.click()
+    events()
+    assert ui.previousTable.item(0, 0).text().endswith("provenance.json")
+    assert ui.previousTable.item(0, 1).text() == ""
+    weighted(ready)
+    row = effects_told(ready.case, "local")["rows"][0]
+    assert (row["cycles"], row["cumulative_gy"]) == (2, pytest.approx(2 * row["dose_gy"]))
+    assert row["cumulative_bed_gy"] == pytest.approx(2 * row["bed_gy"])
+    np.testing.assert_array_equal(voxels(ready.case, "cumulative_dose"), 2 * map_of(tmp_path, "dose_gy.nrrd"))

@@ -277,7 +277,9 @@ def test_a_script_makes_the_maps(ready, logic):  # noqa: F811
 
 
 def test_the_report_of_an_earlier_cycle_is_added_with_its_own_kinetics(ready, tmp_path):  # noqa: F811
-    """Its frame of reference is that of now, so its map lies where the patient lies: nothing has to be ticked."""
+    """Its table adds at once; its map only when somebody says where it lies."""
+    import qt
+
     from RPTDosimetryLib.bridge.effect_nodes import effects_told
 
     written(ready)
@@ -291,4 +293,12 @@ def test_the_report_of_an_earlier_cycle_is_added_with_its_own_kinetics(ready, tm
     row = effects_told(ready.case, "local")["rows"][0]
     assert (row["cycles"], row["cumulative_gy"]) == (2, pytest.approx(2 * row["dose_gy"]))
     assert row["cumulative_bed_gy"] == pytest.approx(2 * row["bed_gy"])
+    assert "No cumulative dose map" in ready.said
+    ui.shownEffectBox.currentIndex = 2
+    events()
+    assert "Not every earlier cycle has a map" in ui.showEffectButton.toolTip
+    ui.previousTable.item(0, 2).setCheckState(qt.Qt.Checked)
+    events()
+    weighted(ready)
     np.testing.assert_array_equal(voxels(ready.case, "cumulative_dose"), 2 * map_of(tmp_path, "dose_gy.nrrd"))
+    assert ui.showEffectButton.enabled

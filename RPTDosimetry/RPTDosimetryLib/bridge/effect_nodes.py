@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 NAMES: Final = {
     "bed": (_("BED"), _("BED [Gy]")),
     "eqd2": (_("EQD2"), _("EQD2 [Gy]")),
-    "cumulative_dose": (_("Dose of all cycles"), _("Absorbed dose, all cycles [Gy]")),
+    "cumulative_dose": (_("Dose of all cycles"), _("Dose, all cycles [Gy]")),
     "cumulative_bed": (_("BED of all cycles"), _("BED, all cycles [Gy]")),
 }
 #: Quantities that are no absorbed dose though their unit is Gy: code, scheme, meaning.

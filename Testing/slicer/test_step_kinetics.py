@@ -68,6 +68,8 @@ def test_a_click_gives_the_librarys_own_curves_and_map(fitted):
     assert texts(table, 0) == ["kidney", "liver lesion", "body"]
     shown = [float(text.split(" ")[0]) for text in texts(table, 2)]
     assert shown == pytest.approx([fit.tia_bq_s / 3.6e9 for fit in fits.values()], rel=1e-3)
+    assert texts(table, 2)[0].endswith(f"± {fits['kidney'].tia_se_bq_s / 3.6e9:.2g}")
+    assert "± 1 σ = " in table.item(0, 2).toolTip()
     assert texts(table, 3)[0] == f"{100 * fits['kidney'].extrapolated_fraction:.1f} %"
 
 

@@ -219,6 +219,10 @@ def test_an_earlier_cycle_adds_its_dose_and_its_bed(ready, tmp_path):  # noqa: F
     written(ready)
     for kind, name in (("cumulative_dose", "cumulative_dose_gy.nrrd"), ("cumulative_bed", "cumulative_bed_gy.nrrd")):
         np.testing.assert_array_equal(voxels(ready.case, kind), map_of(tmp_path, name))
+    record = json.loads((tmp_path / "report" / "provenance.json").read_text(encoding="utf-8"))
+    assert str(tmp_path / "cycle1.nrrd") in record["settings_files_sha256"]
+    assert record["settings"]["cycles"]["previous"][0]["same_anatomy"] is True
+    assert "assumptions.previous" not in record["settings"]["panel"]  # it stands there written out
     ui.previousTable.setCurrentCell(0, 0)
     ui.previousRemove.click()
     events()
@@ -270,3 +274,31 @@ def test_a_script_makes_the_maps(ready, logic):  # noqa: F811
 
     outcome = library_outcome(case, choices_of(case))
     np.testing.assert_array_equal(voxels(case, "bed"), outcome.bed.voxels)
+
+
+def test_the_report_of_an_earlier_cycle_is_added_with_its_own_kinetics(ready, tmp_path):  # noqa: F811
+    """Its table adds at once; its map only when somebody says where it lies."""
+    import qt
+
+    from RPTDosimetryLib.bridge.effect_nodes import effects_told
+
+    written(ready)
+    ui = ready.steps["report"].ui
+    ui.previousEdit.currentPath = str(tmp_path / "report" / "provenance.json")
+    ui.previousAdd.click()
+    events()
+    assert ui.previousTable.item(0, 0).text().endswith("provenance.json")
+    assert ui.previousTable.item(0, 1).text() == ""
+    weighted(ready)
+    row = effects_told(ready.case, "local")["rows"][0]
+    assert (row["cycles"], row["cumulative_gy"]) == (2, pytest.approx(2 * row["dose_gy"]))
+    assert row["cumulative_bed_gy"] == pytest.approx(2 * row["bed_gy"])
+    assert "No cumulative dose map" in ready.said
+    ui.shownEffectBox.currentIndex = 2
+    events()
+    assert "Not every earlier cycle has a map" in ui.showEffectButton.toolTip
+    ui.previousTable.item(0, 2).setCheckState(qt.Qt.Checked)
+    events()
+    weighted(ready)
+    np.testing.assert_array_equal(voxels(ready.case, "cumulative_dose"), 2 * map_of(tmp_path, "dose_gy.nrrd"))
+    assert ui.showEffectButton.enabled

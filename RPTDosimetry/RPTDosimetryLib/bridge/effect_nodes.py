@@ -16,7 +16,7 @@ from RPTDosimetryLib.bridge.charts import table_of_columns
 from RPTDosimetryLib.bridge.dose_colours import dose_colours
 from RPTDosimetryLib.bridge.line_charts import KIND
 from RPTDosimetryLib.bridge.map_colours import dress
-from RPTDosimetryLib.bridge.volumes import volume_from_image
+from RPTDosimetryLib.bridge.volumes import DOSE_SEEN_FROM, volume_from_image
 
 if TYPE_CHECKING:
     from RPTDosimetryLib.report.effects import DoseEffects
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 NAMES: Final = {
     "bed": (_("BED"), _("BED [Gy]")),
     "eqd2": (_("EQD2"), _("EQD2 [Gy]")),
-    "cumulative_dose": (_("Dose of all cycles"), _("Absorbed dose, all cycles [Gy]")),
+    "cumulative_dose": (_("Dose of all cycles"), _("Dose, all cycles [Gy]")),
     "cumulative_bed": (_("BED of all cycles"), _("BED, all cycles [Gy]")),
 }
 #: Quantities that are no absorbed dose though their unit is Gy: code, scheme, meaning.
@@ -49,7 +49,7 @@ def put_effects(case: Case, found: tuple[DoseEffects, ...]) -> list[Any]:
         for kind, image in one.maps.items():
             node = volume_from_image(image, f"{NAMES[kind][0]} {one.engine} [Gy]", at.EFFECT)
             _state_quantity(node, kind)
-            _dress(node)
+            _dress(node, kind)
             at.write_all(node, Kind=kind, Engine=one.engine, Method=MAPS[kind][1])
             nodes.append(node)
         text = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTextNode", f"Biological effect {one.engine}")
@@ -109,8 +109,10 @@ def _state_quantity(node: Any, kind: str) -> None:
         node.SetVoxelValueQuantity(entry)
 
 
-def _dress(node: Any) -> None:
+def _dress(node: Any, kind: str) -> None:
     values = slicer.util.arrayFromVolume(node)
     known = values[np.isfinite(values)]
     top = float(known.max()) if known.size else 0.0
     dress(node, dose_colours(), 0.0, top if top > 0 else 1.0)
+    if kind == "cumulative_dose" and top > 0:  # known everywhere, next to nothing in most of it: the CT stays readable
+        node.GetDisplayNode().SetThreshold(DOSE_SEEN_FROM * top, top * (1 + 1e-6))

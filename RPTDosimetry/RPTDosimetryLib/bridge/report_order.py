@@ -79,10 +79,12 @@ def parts_of(case: Case) -> tuple[str, ...]:
 
 
 def settings_of(case: Case) -> dict[str, str]:
-    """Every setting of the panel as it stands in the parameter node."""
-    node = case.node_of_settings
+    """Every setting of the panel as it stands in the parameter node, but the tables that _assumed writes out."""
+    from RPTDosimetryLib.bridge.assumptions import COLUMNS
+
+    node, tables = case.node_of_settings, [f"assumptions.{table}" for table in COLUMNS]
     names = [str(name) for name in node.GetParameterNames()]
-    return {name: str(node.GetParameter(name)) for name in sorted(names)}
+    return {name: str(node.GetParameter(name)) for name in sorted(names) if name not in tables}
 
 
 def preview_of(case: Case, files: tuple[str, ...], effects: Mapping[str, Any] | None = None) -> Summary:

@@ -36,7 +36,8 @@ _COLOURS = {
     at.DOSE: "vtkMRMLColorTableNodeRainbow",
 }
 #: Share of the colour scale below which an overlay is transparent (a matter of display only): activity, dose.
-_SEEN_FROM, _DOSE_SEEN_FROM = 0.1, 0.02
+_SEEN_FROM = 0.1
+DOSE_SEEN_FROM = 0.02
 #: Abdominal soft tissue; (width, level) [HU].
 _CT_WINDOW = (400.0, 40.0)
 
@@ -95,7 +96,7 @@ def dress(node: Any, role: str) -> None:
         top = highest if role == at.DOSE else shown_top(voxels)  # one hot lesion would leave every organ dark
         display.SetAutoWindowLevel(False)
         display.SetWindowLevelMinMax(0.0, top if highest > 0 else 1.0)
-        seen_from = _DOSE_SEEN_FROM if role == at.DOSE else _SEEN_FROM
+        seen_from = DOSE_SEEN_FROM if role == at.DOSE else _SEEN_FROM
         display.SetThreshold(seen_from * top, highest)  # the CT stays readable where there is next to nothing
         display.SetApplyThreshold(highest > 0)
 

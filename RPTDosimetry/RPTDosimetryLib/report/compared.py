@@ -32,8 +32,8 @@ ERRORS, ORGANS, HISTOGRAMS = "compared_errors.png", "compared_organs.png", "comp
 VOXELS, VIOLINS = "compared_voxels.png", "compared_violins.png"
 #: File, what it shows, share of the page's height.
 FIGURES: Final = (
-    (ORGANS, "Error of each volume's mean dose, and differences against means with limits of agreement.", 0.3),
-    (HISTOGRAMS, "Dose-volume histograms, reference solid, evaluated dashed.", 0.32),
+    (ORGANS, "Error of each volume's mean dose, and differences against means with limits of agreement.", 0.42),
+    (HISTOGRAMS, "Dose-volume histograms, reference solid, evaluated dashed.", 0.4),
     (VIOLINS, "Relative errors of voxels in the whole map and in each volume.", 0.3),
     (VOXELS, "Voxel against voxel: how often each pair of doses occurs.", 0.34),
     (ERRORS, "Relative error in three planes through the highest reference dose; the patient's right is left.", 0.5),

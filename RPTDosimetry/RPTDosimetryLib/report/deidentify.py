@@ -100,6 +100,9 @@ def _secrets(told: Mapping[str, Any]) -> Iterator[str]:
         *(v["review"]["reviewer"] for v in told["steps"]["vois"] if v["review"]),
     ]
     paths = [str(told.get("study") or ""), *told["inputs_sha256"], *told.get("settings_files_sha256", {})]
+    for cycle in ((told.get("settings") or {}).get("cycles") or {}).get("previous") or ():
+        values.append(str(cycle.get("patient_id") or ""))
+        paths += [str(cycle.get(place) or "") for place in ("results", "dose", "transform")]
     values += [*paths, *(PurePath(path).name for path in paths)]
     return (value for value in values if len(value.strip()) > 2)
 

@@ -19,10 +19,11 @@ from pypdf import PdfReader
 from RPTDosimetryLib.errors import DosimetryError, ReportError, VoiError
 from RPTDosimetryLib.grid import Grid
 from RPTDosimetryLib.records import Voi
-from RPTDosimetryLib.report.deidentify import DATE_REMOVED, METHOD
+from RPTDosimetryLib.report.deidentify import DATE_REMOVED, METHOD, deidentified_identity, deidentified_record
 from RPTDosimetryLib.report.dicom_identity import identity_of_record
 from RPTDosimetryLib.report.dicom_object import Exported
 from RPTDosimetryLib.report.export_folder import WRITERS, ExportChoice, export_record
+from RPTDosimetryLib.report.run_record import RunRecord, read_run_record
 from RPTDosimetryLib.report.structure_set import write_structure_set
 from RPTDosimetryLib.report.voi_layers import read_layers, write_layers
 
@@ -270,6 +271,19 @@ def test_every_object_says_what_was_done_and_they_still_belong_together(hidden):
     assert len({str(ds.PatientID) for ds in found}) == 1
     seg, sr = found[1], found[2]
     assert text_value(groups_of(sr)[0], "Referenced Segment").ReferencedSOPInstanceUID == seg.SOPInstanceUID
+
+
+def test_who_an_earlier_cycle_was_filed_under_and_where_it_lay_are_hidden(finished):
+    record = read_run_record(finished[1])
+    cycle = {"results": "/data/Anna Muster/cycle 1", "dose": None, "transform": None, "patient_id": "OLD-77"}
+    told = json.loads(json.dumps(dict(record.told)))
+    told["settings"]["cycles"] = {"previous": [cycle]}
+    told["warnings"] = [f"lung: not (wholly) in {cycle['results']}: its dose there is not counted"]
+    identity = deidentified_identity(identity_of_record(told["patient"]), "of a test")
+    hidden = json.dumps(deidentified_record(RunRecord(told, record.folder), identity, "of a test").told)
+    assert "OLD-77" not in hidden
+    assert "Muster" not in hidden
+    assert "its dose there is not counted" in hidden
 
 
 def test_another_key_gives_another_subject_and_the_dose_stays(finished, hidden, exported, tmp_path):

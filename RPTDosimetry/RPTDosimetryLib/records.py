@@ -333,6 +333,11 @@ class DoseMap:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     extra_maps: Mapping[str, Image] = field(default_factory=dict)
 
+    @property
+    def engine_told(self) -> str:
+        """The engine as titles name it: one that gave MSV-8 in place of its own dose says so."""
+        return f"{self.engine} (MSV-8 in its place)" if self.parameters.get("fell_back") else self.engine
+
 
 @dataclass(frozen=True)
 class DoseRateMap:

@@ -234,7 +234,7 @@ def _write_summary(writing: Writing) -> None:
 def _tables(outcome: Outcome) -> list[TableOfText]:
     from RPTDosimetryLib.report.assessment_tables import assessment_answer, effect_rows
 
-    engine = f"Engine {outcome.dose.engine}"
+    engine = f"Engine {outcome.dose.engine_told}"
     rows = organ_text(outcome.organ_doses, engine)
     return [rows, *assessment_text(engine, effect_rows(outcome), assessment_answer(outcome)["limits"])]
 

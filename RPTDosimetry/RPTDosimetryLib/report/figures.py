@@ -84,7 +84,7 @@ def save_dose_overlay(dose: DoseMap, backdrop: Backdrop, vois: Sequence[Voi], pa
     legend_below(figure, [voi.name for voi in shown])
     lowest = f"shown from {SHOWN_FROM * top_gy:.2g} Gy"
     figure.suptitle(
-        f"Absorbed dose, {dose.nuclide}, engine {dose.engine} ({lowest}) over {backdrop.text}\nDensity: {density}",
+        f"Absorbed dose, {dose.nuclide}, engine {dose.engine_told} ({lowest}) over {backdrop.text}\nDensity: {density}",
         fontsize=12,
     )
     save_figure(figure, path)

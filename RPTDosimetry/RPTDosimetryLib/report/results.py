@@ -119,7 +119,7 @@ def write_results(
     identity = identity_of_study(outcome.registered.study, outcome.registered.reference)
     warnings = tuple(dict.fromkeys((*outcome.warnings, *identity.warnings)))
     said = answerable or Answerable()
-    title = f"{dose.nuclide}, engine {dose.engine}\nDensity: {density}"
+    title = f"{dose.nuclide}, engine {dose.engine_told}\nDensity: {density}"
     steps: dict[str, Callable[[], object]] = {
         "Writing maps": lambda: _write_maps(outcome, folder),
         "Writing tables": lambda: _write_tables(outcome, histograms, folder),

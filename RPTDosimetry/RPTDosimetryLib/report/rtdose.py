@@ -135,7 +135,7 @@ def _set_pixels(ds: Dataset, grid: Grid, bits: int) -> None:
 
 def _set_dose(ds: Dataset, dose: DoseMap, heterogeneity: Heterogeneity | None) -> None:
     """What the values are and how they came about; nothing is said that the map does not tell."""
-    named = " ".join(word for word in (dose.nuclide, dose.engine) if word)
+    named = " ".join(word for word in (dose.nuclide, dose.engine_told) if word)
     ds.ImageType = ["DERIVED", "SECONDARY"]
     ds.DoseUnits, ds.DoseType, ds.DoseSummationType = "GY", "PHYSICAL", "PLAN_OVERVIEW"
     ds.SeriesDescription = f"Absorbed dose {named}".strip()[:_LO]

@@ -121,6 +121,7 @@ def test_members_that_contradict_each_other_give_msv(make_model, make_patient, m
 def test_what_a_model_was_not_trained_for_is_msv_with_the_reason(make_model, make_patient, card, nuclide, said):
     dose = dose_of(make_patient(2), make_model(**card), nuclide=nuclide)
     assert dose.parameters["fell_back"] is True
+    assert dose.engine_told == "hybrid (MSV-8 in its place)"
     assert any(said in warning and "this is MSV-8" in warning for warning in dose.warnings)
     assert dose.image.voxels == approx(msv_of(make_patient(2)), rel=1e-6)
     assert not dose.extra_maps

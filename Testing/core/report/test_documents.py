@@ -228,3 +228,20 @@ def test_a_record_in_a_folder_of_its_own_has_no_files(finished, tmp_path):
     shutil.copy(finished[1] / "provenance.json", tmp_path)
     with pytest.raises(ReportError, match="is missing: put it back"):
         report_of_record(tmp_path / "provenance.json")
+
+
+def test_a_dose_that_a_network_corrected_names_model_guard_and_error(finished, tmp_path):
+    folder = tmp_path / "results"
+    shutil.copytree(finished[1], folder)
+    card = {"name": "default", "network": "linear_kernel", "made": "2026-11-27", "licence": "Apache-2.0",
+            "figures": {"voi_percent": 0.31, "msv_voi_percent": 3.23}}  # fmt: skip
+    guard = {"verdict": "outside", "reasons": ["share of bone is 0.07"], "features": {}}
+
+    def hybrid(told):
+        told["steps"]["dose"]["parameters"] = {"model": card, "guard": guard, "fell_back": True}
+
+    spoil(folder, hybrid)
+    page = html.unescape(html_of(document_of(read_run_record(folder))))
+    assert "model default (linear_kernel), made 2026-11-27; licence Apache-2.0" in page
+    assert "in patients left out of its training: 0.31 %, MSV-8 3.23 %" in page
+    assert "patient outside training; the network was not used, the dose is MSV-8 (share of bone is 0.07)" in page

@@ -45,8 +45,9 @@ def dose_blocks(record: RunRecord) -> list[Block]:
     step, rows = record.step("dose"), record.rows("organ_doses.csv")
     errors, kind = errors_gy(record)
     method = KeyValues(
-        (("Engine", step["engine"]), ("Nuclide", step["nuclide"]), ("Method", step["method"]), *_density(record))
-    )
+        (("Engine", step["engine"]), ("Nuclide", step["nuclide"]), ("Method", step["method"]), *_density(record),
+         *_network(step.get("parameters") or {}))
+    )  # fmt: skip
     columns = (
         *("VOI", "mass [g]", "Ã/A0 [h]", "mean [Gy]", "D98 [Gy]", "D50 [Gy]", "D2 [Gy]", "lowest [Gy]", "highest [Gy]"),
         "[Gy/GBq]",
@@ -97,6 +98,27 @@ def errors_gy(record: RunRecord) -> tuple[dict[str, float], str]:
 def _density(record: RunRecord) -> tuple[tuple[str, str], ...]:
     density: Mapping[str, Any] = record.step("density")
     return (("Density", str(density["source"])), ("Media", str(density["scheme"])))
+
+
+def _network(parameters: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Model card and guard of a dose that a network corrected, or was kept from correcting."""
+    model, guard = parameters.get("model"), parameters.get("guard")
+    if not isinstance(model, Mapping) or not isinstance(guard, Mapping):
+        return ()
+    figures = model.get("figures") or {}
+    told = [("Network", f"model {model['name']} ({model['network']}), made {model.get('made', 'at an unknown date')}; "
+             f"licence {model.get('licence') or 'not stated'}")]  # fmt: skip
+    if {"voi_percent", "msv_voi_percent"} <= set(figures):
+        told.append(
+            ("Its error", "mean doses of volumes against Monte Carlo, in patients left out of its training: "
+             f"{figures['voi_percent']:.2f} %, MSV-8 {figures['msv_voi_percent']:.2f} %")
+        )  # fmt: skip
+    reasons = "; ".join(guard["reasons"])
+    state = "not used, the dose is MSV-8" if parameters.get("fell_back") else "used"
+    told.append(
+        ("Guard", f"patient {guard['verdict']} training; the network was {state}{f' ({reasons})' if reasons else ''}")
+    )
+    return tuple(told)
 
 
 def _recovered(rows: list[dict[str, str]]) -> list[Block]:

@@ -114,9 +114,10 @@ def _network(parameters: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
              f"{figures['voi_percent']:.2f} %, MSV-8 {figures['msv_voi_percent']:.2f} %")
         )  # fmt: skip
     reasons = "; ".join(guard["reasons"])
+    where = {"edge": "at the edge of"}.get(guard["verdict"], guard["verdict"])
     state = "not used, the dose is MSV-8" if parameters.get("fell_back") else "used"
     told.append(
-        ("Guard", f"patient {guard['verdict']} training; the network was {state}{f' ({reasons})' if reasons else ''}")
+        ("Guard", f"patient {where} training; the network was {state}{f' ({reasons})' if reasons else ''}")
     )
     return tuple(told)
 

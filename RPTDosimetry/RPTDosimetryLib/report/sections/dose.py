@@ -116,9 +116,7 @@ def _network(parameters: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     reasons = "; ".join(guard["reasons"])
     where = {"edge": "at the edge of"}.get(guard["verdict"], guard["verdict"])
     state = "not used, the dose is MSV-8" if parameters.get("fell_back") else "used"
-    told.append(
-        ("Guard", f"patient {where} training; the network was {state}{f' ({reasons})' if reasons else ''}")
-    )
+    told.append(("Guard", f"patient {where} training; the network was {state}{f' ({reasons})' if reasons else ''}"))
     return tuple(told)
 
 

@@ -53,8 +53,9 @@ def case(logic):
 
 @pytest.fixture
 def panel(scene):
-    """The module's panel in a window of a small screen, every step unfolded, closed at the end."""
+    """The module's panel in a window of a small screen, every step unfolded, closed and deleted at the end."""
     import slicer
+    from PySide6.QtCore import QCoreApplication, QEvent
 
     import RPTDosimetry
 
@@ -68,6 +69,8 @@ def panel(scene):
     widget.cleanup()
     widget.parent.deleteLater()
     slicer.app.processEvents()
+    # Without an event loop nothing else deletes it, and its widgets would follow the scene through all later tests.
+    QCoreApplication.sendPostedEvents(None, QEvent.DeferredDelete)
 
 
 @pytest.fixture(scope="session")

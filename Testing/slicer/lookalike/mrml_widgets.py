@@ -54,9 +54,13 @@ class qMRMLNodeComboBox(qMRMLWidget):
         self._tags = [scene.AddObserver(event, self._on_scene) for event in events]
         self._fill()
 
-    def _on_scene(self, _caller, _event):
+    def _on_scene(self, caller, _event):
         if shiboken6.isValid(self):
             self._fill()
+            return
+        for tag in self._tags:
+            caller.RemoveObserver(tag)
+        self._tags = []
 
     def addAttribute(self, node_type, name, value=None):
         self._attributes.append((node_type, name, value))

@@ -60,9 +60,11 @@ def predict(
     ] = None,
     model: Annotated[Path | None, typer.Option(help="Another regressor (JSON), or the folder of a DoseGAN.")] = None,
     tracer: Annotated[str | None, typer.Option(help="Where the header does not tell it: [68Ga]Ga-PSMA-11, …")] = None,
-    weight_kg: Annotated[float | None, typer.Option(help="Body weight kg, where the header does not tell it.")] = None,
+    weight_kg: Annotated[
+        float | None, typer.Option(help="Body weight in kg, where the header does not tell it.")
+    ] = None,
     injected_mbq: Annotated[float | None, typer.Option(help="Injected activity [MBq], likewise.")] = None,
-    minutes: Annotated[float | None, typer.Option(help="From injection to scan [min], likewise.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Minutes from injection to scan, likewise.")] = None,
     agent: Annotated[str, typer.Option(help="Therapy agent the dose is for.")] = "[177Lu]Lu-PSMA-617",
     want: Annotated[
         list[str] | None, typer.Option(help="ORGAN=GY: which activity would give that mean dose; once for each.")

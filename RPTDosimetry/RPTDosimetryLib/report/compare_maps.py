@@ -16,6 +16,7 @@ from RPTDosimetryLib.report.compare_figures import ERROR_COLOURS, error_scale_pe
 from RPTDosimetryLib.report.figures import (
     DOSE_COLOURS,
     draw_plane,
+    grey_dose,
     label_plane,
     legend_below,
     new_figure,
@@ -39,10 +40,10 @@ def save_dose_planes(doses: Mapping[str, Image], vois: Sequence[Voi], path: Path
     reference = next(iter(doses.values()))
     top = float(max(image.voxels.max() for image in doses.values()))
     norm = PowerNorm(0.5, 0.0, top)
-    columns = {shortened(name): (standing(image.voxels, image.grid), None) for name, image in doses.items()}
+    columns = {shortened(name): standing(image.voxels, image.grid) for name, image in doses.items()}
 
-    def draw(axis: Axes, column: tuple[Standing, Any], plane: str, at_mm: Any) -> Any:
-        pixels = column[0].plane(plane, at_mm)
+    def draw(axis: Axes, column: Standing, plane: str, at_mm: Any) -> Any:
+        pixels = column.plane(plane, at_mm)
         return axis.imshow(pixels.pixels, cmap=DOSE_COLOURS, norm=norm, extent=pixels.extent_mm,
                            interpolation="nearest")  # fmt: skip
 
@@ -60,13 +61,12 @@ def save_error_planes(
     """Relative error [%] of each method over the reference dose in grey; one scale for all."""
     maps = {name: relative_error_map(reference, image) for name, image in evaluated.items()}
     top = max(error_scale_percent(image.voxels) for image in maps.values())
-    under = standing(np.sqrt(np.clip(reference.voxels, 0.0, None)), reference.grid)
-    grey = (0.0, float(np.sqrt(reference.voxels.max())))
-    columns = {shortened(name): (standing(image.voxels, image.grid), None) for name, image in maps.items()}
+    under, grey = grey_dose(reference)
+    columns = {shortened(name): standing(image.voxels, image.grid) for name, image in maps.items()}
 
-    def draw(axis: Axes, column: tuple[Standing, Any], plane: str, at_mm: Any) -> Any:
+    def draw(axis: Axes, column: Standing, plane: str, at_mm: Any) -> Any:
         draw_plane(axis, under.plane(plane, at_mm), "gray", grey)
-        return draw_plane(axis, column[0].plane(plane, at_mm), ERROR_COLOURS, (-top, top))
+        return draw_plane(axis, column.plane(plane, at_mm), ERROR_COLOURS, (-top, top))
 
     told = f"voxels with at least {RELATIVE_FLOOR_PERCENT:g} % of the reference's maximum"
     title = f"{_labelled(label)}relative error, {told} ({reference.voxels.max():.4g} Gy); grey: reference dose"
@@ -81,19 +81,16 @@ def save_gamma_planes(
     settings = first.settings
     top = settings.maximum_gamma
     colours = gamma_colours(top)
-    under = standing(np.sqrt(np.clip(reference.voxels, 0.0, None)), reference.grid)
-    grey = (0.0, float(np.sqrt(reference.voxels.max())))
+    under, grey = grey_dose(reference)
     columns = {}
     for name, result in results.items():
         rate = result.pass_rate
         told = "none judged" if rate is None else f"{100 * rate:.2f} % of {result.judged} pass"
-        columns[f"{shortened(name)}\n{told}"] = (standing(result.gamma_index.voxels, reference.grid), None)
+        columns[f"{shortened(name)}\n{told}"] = standing(result.gamma_index.voxels, reference.grid)
 
-    def draw(axis: Axes, column: tuple[Standing, Any], plane: str, at_mm: Any) -> Any:
+    def draw(axis: Axes, column: Standing, plane: str, at_mm: Any) -> Any:
         draw_plane(axis, under.plane(plane, at_mm), "gray", grey)
-        pixels = column[0].plane(plane, at_mm)
-        return axis.imshow(pixels.pixels, cmap=colours, vmin=0, vmax=top, extent=pixels.extent_mm,
-                           interpolation="nearest")  # fmt: skip
+        return draw_plane(axis, column.plane(plane, at_mm), colours, (0.0, top))
 
     kind = "local" if settings.local else "global"
     above = f"{settings.cutoff_percent:g} % of {first.normalisation_gy:.4g} Gy"
@@ -107,7 +104,7 @@ def _labelled(label: str) -> str:
 
 
 def _save_grid(
-    columns: Mapping[str, Any],
+    columns: Mapping[str, Standing],
     case: tuple[Image, Sequence[Voi]],
     draw: Any,
     told: tuple[Path, str, str],

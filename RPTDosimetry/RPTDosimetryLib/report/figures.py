@@ -217,7 +217,13 @@ def _point_of_interest_mm(dose: Image, vois: Sequence[Voi]) -> Vector3:
     return float(x), float(y), float(z)
 
 
-def draw_plane(axis: Axes, plane: Plane, colours: str, window: tuple[float, float]) -> Any:
+def grey_dose(reference: Image) -> tuple[Standing, tuple[float, float]]:
+    """The square root of a dose, upright, and its window for draw_plane: what other maps lie over."""
+    root = np.sqrt(np.clip(reference.voxels, 0.0, None))
+    return standing(root, reference.grid), (0.0, float(root.max()))
+
+
+def draw_plane(axis: Axes, plane: Plane, colours: Any, window: tuple[float, float]) -> Any:
     """Pixels in a window of values, each voxel as it is."""
     return axis.imshow(
         plane.pixels, cmap=colours, vmin=window[0], vmax=window[1], extent=plane.extent_mm, interpolation="nearest"

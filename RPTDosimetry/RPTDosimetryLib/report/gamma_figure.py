@@ -14,6 +14,7 @@ from RPTDosimetryLib.grid import Vector3
 from RPTDosimetryLib.records import Image, Voi
 from RPTDosimetryLib.report.figures import (
     draw_plane,
+    grey_dose,
     label_plane,
     legend_below,
     new_figure,
@@ -41,18 +42,14 @@ def save_gamma_figure(result: GammaResult, reference: Image, vois: Sequence[Voi]
     axes = figure.subplots(2, 2)
     gamma, top = result.gamma_index, result.settings.maximum_gamma
     at_mm = _place_mm(gamma, reference)
-    under = standing(np.sqrt(np.clip(reference.voxels, 0.0, None)), reference.grid)
+    under, grey = grey_dose(reference)
     over = standing(gamma.voxels, gamma.grid)
     shown = outlined(vois, reference)
     outlines = [(voi.name, standing(voi.mask, voi.grid)) for voi in shown]
     frame_mm = shown_frame_mm(reference, vois)
-    brightest = float(np.sqrt(reference.voxels.max()))
     for axis, name in zip(axes.flat, PLANES, strict=False):
-        draw_plane(axis, under.plane(name, at_mm), "gray", (0.0, brightest))
-        plane = over.plane(name, at_mm)
-        drawn = axis.imshow(
-            plane.pixels, cmap=gamma_colours(top), vmin=0, vmax=top, extent=plane.extent_mm, interpolation="nearest"
-        )
+        draw_plane(axis, under.plane(name, at_mm), "gray", grey)
+        drawn = draw_plane(axis, over.plane(name, at_mm), gamma_colours(top), (0.0, top))
         outline_vois(axis, name, at_mm, outlines)
         label_plane(axis, name, at_mm, frame_mm)
     bar = figure.colorbar(drawn, ax=axes[:, 0].tolist(), location="left", shrink=0.7, pad=0.02)

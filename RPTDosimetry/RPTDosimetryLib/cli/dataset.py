@@ -28,15 +28,21 @@ def dataset(
     real: Annotated[
         Path | None, typer.Option(help="Instead: the real anatomies of this folder, for judging (am/, CTs).")
     ] = None,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="To learn from (again for each): male, female, obese, slim (if none is given), short, dense, implant."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Virtual patients with CT, activity, SSV, MSV and Monte Carlo doses, for training and judging networks."""
     from RPTDosimetryLib.learning.build_patient import BuildSettings
+    from RPTDosimetryLib.learning.cohort_parameters import TRAINING_KINDS
     from RPTDosimetryLib.learning.data_set import DataSetPlan, build_data_set
 
-    plan = DataSetPlan(
-        patients, seed, BuildSettings(decays, nuclide, flattening, photon_share), None if real is None else str(real)
-    )
+    build = BuildSettings(decays, nuclide, flattening, photon_share)
+    plan = DataSetPlan(patients, seed, build, None if real is None else str(real), tuple(kind or TRAINING_KINDS))
     with shown_progress(quiet=as_json) as progress:
         answer = build_data_set(plan, out, workers, device, progress)
     if as_json:

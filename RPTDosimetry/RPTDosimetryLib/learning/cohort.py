@@ -15,6 +15,7 @@ from RPTDosimetryLib.learning.cohort_body import BONES, CORE, SUPERSAMPLING, Pai
 from RPTDosimetryLib.learning.cohort_ct import block_mean, ct_of
 from RPTDosimetryLib.learning.cohort_parameters import draw_body, draw_ct
 from RPTDosimetryLib.physics.hounsfield import density_from_hu
+from RPTDosimetryLib.virtual_patient.appearance import MINIMUM_HU
 from RPTDosimetryLib.virtual_patient.tissues import Tissue
 
 #: Raise it when a change makes the same seed give another patient.
@@ -75,6 +76,9 @@ def draw_patient(kind: str, seed: int) -> CohortPatient:
     hu = ct_of(painted, look, noise_rng)
     tia = tia_of(painted, activity, spread_rng)
     vois, kinds = _volumes(painted)
+    if body.shown is not None:
+        vois = _cut(slice(*body.shown), hu, tia, vois)
+        kinds = {name: kinds[name] for name in vois}
     return CohortPatient(
         kind=kind, seed=seed, grid=painted.grid, hu=hu, density_g_per_cm3=density_from_hu(hu), tia_bq_s=tia, vois=vois,
         kinds=kinds,
@@ -84,6 +88,17 @@ def draw_patient(kind: str, seed: int) -> CohortPatient:
         },
         source=f"procedural torso of the kind {kind}, seed {seed}, generator {GENERATOR_VERSION}",
     )  # fmt: skip
+
+
+def _cut(
+    shown: slice, hu: NDArray[np.int16], tia: NDArray[np.float32], vois: Mapping[str, NDArray[np.bool_]]
+) -> dict[str, NDArray[np.bool_]]:
+    """Air without activity beyond the slices that are shown, as an image that ends there has it; the volumes left."""
+    beyond = np.ones(hu.shape[0], dtype=bool)
+    beyond[shown] = False
+    hu[beyond], tia[beyond] = MINIMUM_HU, 0.0
+    left = {name: mask & ~beyond[:, None, None] for name, mask in vois.items()}
+    return {name: mask for name, mask in left.items() if mask.any()}
 
 
 def _volumes(painted: PaintedBody) -> tuple[dict[str, NDArray[np.bool_]], dict[str, str]]:

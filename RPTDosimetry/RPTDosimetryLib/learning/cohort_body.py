@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from RPTDosimetryLib.grid import Grid
 from RPTDosimetryLib.learning.bent_canvas import BentCanvas
-from RPTDosimetryLib.learning.cohort_parameters import SLICES, BodyDraw, LesionDraw
+from RPTDosimetryLib.learning.cohort_parameters import SLICES, BodyDraw, ImplantDraw, LesionDraw
 from RPTDosimetryLib.virtual_patient.organs import paint_organs
 from RPTDosimetryLib.virtual_patient.solids import Field, Point, Solid, capsule, superquadric, turned
 from RPTDosimetryLib.virtual_patient.tissues import Tissue
@@ -23,6 +24,7 @@ AIR_MARGIN_VOXELS: Final = 2
 #: Labels beside those of Tissue: necrotic cores of lesions count up from CORE.
 BREAST_GLAND: Final = 27
 FLUID: Final = 28
+METAL: Final = 29
 CORE: Final = 64
 BONES: Final = (Tissue.BONE_CORTEX, Tissue.MARROW, Tissue.VERTEBRAL_MARROW)
 #: What a lesion of each site grows in.
@@ -67,6 +69,8 @@ def paint_body(body: BodyDraw) -> PaintedBody:
         _paint_breasts(canvas, body)
     if body.arms_down:
         _paint_arms(canvas, body)
+    if body.implant is not None:
+        _paint_implant(canvas, body, body.implant)
     found = {number: _paint_lesion(canvas, lesion, number) for number, lesion in enumerate(body.lesions)}
     lesions = {number: lesion for number, lesion in found.items() if lesion is not None}
     depth = np.clip(0.5 * (canvas.y / np.float32(p.half_depth_mm) + 1.0), 0.0, 1.0)
@@ -162,6 +166,22 @@ def _paint_arms(canvas: BentCanvas, body: BodyDraw) -> None:
         for away in (-12.0, 12.0):
             bent = ((elbow[0], elbow[1] + away, elbow[2]), (hand[0], hand[1] + 0.8 * away, hand[2]))
             _paint_long_bone(canvas, *bent, 8.0)
+
+
+def _paint_implant(canvas: BentCanvas, body: BodyDraw, implant: ImplantDraw) -> None:
+    """Rods 24 mm beside the middle of the spine and behind it, screws from them forward into the vertebrae, a port."""
+    p, inside = body.torso, tuple(t for t in Tissue if t != Tissue.OUTSIDE)
+    for side in (-1.0, 1.0):
+        heights = np.arange(implant.low_mm, implant.low_mm + implant.length_mm + 1.0, p.vertebra_pitch_mm)
+        points = [(side * 24.0, float(spine_y_mm(p, z)) + 24.0, float(z)) for z in heights]
+        for start, end in pairwise(points):
+            canvas.paint(capsule(start, end, implant.radius_mm, implant.radius_mm), METAL, over=inside)
+        for x, y, z in points:
+            tip = (0.5 * x, y - 38.0, z)
+            canvas.paint(capsule((x, y, z), tip, implant.radius_mm, 0.8 * implant.radius_mm), METAL, over=inside)
+    port = (implant.port_side * 0.45 * p.half_width_mm, -0.84 * p.half_depth_mm, 205.0)
+    disc = superquadric(port, (implant.port_radius_mm, 0.6 * implant.port_radius_mm, implant.port_radius_mm))
+    canvas.paint(disc, METAL, over=inside)
 
 
 def _paint_long_bone(canvas: BentCanvas, start: Point, end: Point, radius_mm: float) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from RPTDosimetryLib.learning.cohort_body import BREAST_GLAND, CORE, FLUID, SUPERSAMPLING, PaintedBody
+from RPTDosimetryLib.learning.cohort_body import BREAST_GLAND, CORE, FLUID, METAL, SUPERSAMPLING, PaintedBody
 from RPTDosimetryLib.learning.cohort_parameters import CtDraw
 from RPTDosimetryLib.virtual_patient.appearance import MAXIMUM_HU, MINIMUM_HU, smooth_noise
 from RPTDosimetryLib.virtual_patient.tissues import LOOKS, Tissue
@@ -19,6 +19,8 @@ NOISE_GRAIN_MM: Final = 2.4
 CORE_HU: Final = 22.0
 FLUID_HU: Final = 12.0
 GLAND_HU: Final = 38.0
+#: Highest number of a 12-bit CT, where metal ends.
+CT_SCALE_END_HU: Final = 3071
 #: Lung is neither emptier nor denser than this [HU], edges with other tissue apart.
 LUNG_HU: Final = (-920.0, -560.0)
 
@@ -36,7 +38,8 @@ def ct_of(painted: PaintedBody, look: CtDraw, rng: np.random.Generator) -> NDArr
     hu += np.float32(look.noise_hu) * smooth_noise(painted.grid, NOISE_GRAIN_MM, rng)
     outside = block_mean((labels == Tissue.OUTSIDE).astype(np.float32)) == 1.0
     hu[outside] = MINIMUM_HU
-    return np.rint(np.clip(hu, MINIMUM_HU, MAXIMUM_HU)).astype(np.int16)
+    highest = CT_SCALE_END_HU if look.metal_hu else MAXIMUM_HU
+    return np.rint(np.clip(hu, MINIMUM_HU, highest)).astype(np.int16)
 
 
 def block_mean(fine: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -61,6 +64,7 @@ def _tables(painted: PaintedBody, look: CtDraw) -> tuple[NDArray[np.float32], ND
     mean[[Tissue.LIVER, Tissue.SPLEEN, Tissue.HEART_WALL]] += 0.5 * contrast
     mean[[BREAST_GLAND, FLUID]] = GLAND_HU, FLUID_HU
     texture[[BREAST_GLAND, FLUID]] = 20.0, 3.0
+    mean[METAL] = look.metal_hu
     for number, lesion in painted.lesions.items():
         mean[Tissue.LESION + number] = lesion.hu
         mean[CORE + number] = CORE_HU if lesion.site != "bone" else lesion.hu

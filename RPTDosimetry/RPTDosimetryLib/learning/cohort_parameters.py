@@ -13,10 +13,14 @@ from RPTDosimetryLib.virtual_patient.solids import Point
 from RPTDosimetryLib.virtual_patient.torso import TorsoParameters
 
 TrainingKind = Literal["male", "female", "obese", "slim"]
+#: What else a network can be trained on: fields of view cut short, dense bones, metal in the spine and under the skin.
+WideKind = Literal["short", "dense", "implant"]
 #: Anatomies that no network is trained on, all of them procedural.
 UnseenKind = Literal["child", "pneumonectomy", "effusion", "kyphoscoliosis", "sclerotic"]
 TRAINING_KINDS: Final[tuple[str, ...]] = get_args(TrainingKind)
+WIDE_KINDS: Final[tuple[str, ...]] = get_args(WideKind)
 UNSEEN_KINDS: Final[tuple[str, ...]] = get_args(UnseenKind)
+KINDS: Final = (*TRAINING_KINDS, *WIDE_KINDS, *UNSEEN_KINDS)
 Site = Literal["liver", "lung", "bone", "node"]
 Range = tuple[float, float]
 
@@ -46,6 +50,10 @@ LESIONS: Final[Mapping[Site, tuple[Range, float]]] = {
 MOST_LESIONS_A_SITE: Final = 3
 #: Room that a field of view needs along each axis: 64 voxels hold the 30 cm reach of photon kernels, one size for all.
 SLICES: Final = (64, 84)
+#: Slices with anything in them where the field of view is cut short, 11 to 23 cm; and how often dense bones and
+#: implants are seen in such a field.
+SHORT_SLICES: Final = (24, 48)
+ALSO_SHORT: Final = 0.5
 
 
 @dataclass(frozen=True)
@@ -73,6 +81,17 @@ class LesionDraw:
 
 
 @dataclass(frozen=True)
+class ImplantDraw:
+    """Two rods beside the spine from low_mm upwards, a screw at every vertebra, and a port under the skin of a side."""
+
+    low_mm: float
+    length_mm: float
+    radius_mm: float
+    port_side: int
+    port_radius_mm: float
+
+
+@dataclass(frozen=True)
 class CtDraw:
     """HU of tissues that vary most. lung_gradient_hu: rise from front to back (the patient lies on the back)."""
 
@@ -84,6 +103,7 @@ class CtDraw:
     vessel_hu: float
     texture: float
     noise_hu: float
+    metal_hu: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -91,7 +111,8 @@ class BodyDraw:
     """A torso and what is done to it. Lengths in mm of the undeformed torso; top_mm: upper end of the field of view.
 
     scoliosis_mm, kyphosis_mm: sideways swing and forward bow of the trunk. lost_lung: side (−1 right, 1 left) whose
-    pleural space holds fluid up to ``fluid_level`` (share of its depth from the back; 1 is all of it).
+    pleural space holds fluid up to ``fluid_level`` (share of its depth from the back; 1 is all of it). shown: first
+    and one past the last slice that hold anything, None for all. implant: metal in it.
     """
 
     kind: str
@@ -107,13 +128,16 @@ class BodyDraw:
     lost_lung: int = 0
     fluid_level: float = 0.0
     lesions: tuple[LesionDraw, ...] = ()
+    shown: tuple[int, int] | None = None
+    implant: ImplantDraw | None = None
 
 
 def draw_body(kind: str, rng: np.random.Generator) -> BodyDraw:
     """All numbers of one body. Raises StudyError for a kind that does not exist."""
-    if kind not in (*TRAINING_KINDS, *UNSEEN_KINDS):
-        raise StudyError(f"There is no virtual patient {kind!r}: choose {', '.join((*TRAINING_KINDS, *UNSEEN_KINDS))}.")
-    build = BUILD.get(kind) or BUILD[("male", "female")[int(rng.integers(2))]]
+    if kind not in KINDS:
+        raise StudyError(f"There is no virtual patient {kind!r}: choose {', '.join(KINDS)}.")
+    among = TRAINING_KINDS if kind in WIDE_KINDS else ("male", "female")
+    build = BUILD.get(kind) or BUILD[among[int(rng.integers(len(among)))]]
     base = {name: float(rng.uniform(*limits)) for name, limits in build.items()}
     size = base.pop("scale")
     sizes: dict[str, Any] = base | {name: float(rng.uniform(*limits)) for name, limits in ORGANS.items()}
@@ -138,7 +162,7 @@ def draw_body(kind: str, rng: np.random.Generator) -> BodyDraw:
 
 
 def _particular(body: BodyDraw, rng: np.random.Generator) -> BodyDraw:
-    """What sets the kinds apart that no network sees in training."""
+    """What sets the wide and the unseen kinds apart."""
     side = int(rng.choice([-1, 1]))
     if body.kind == "pneumonectomy":
         return replace(body, lost_lung=side, fluid_level=1.0)
@@ -146,11 +170,29 @@ def _particular(body: BodyDraw, rng: np.random.Generator) -> BodyDraw:
         return replace(body, lost_lung=side, fluid_level=float(rng.uniform(0.45, 0.75)))
     if body.kind == "kyphoscoliosis":
         return replace(body, scoliosis_mm=side * float(rng.uniform(28, 40)), kyphosis_mm=float(rng.uniform(35, 55)))
+    if body.kind in WIDE_KINDS:
+        return _wide(body, side, rng)
+    return body
+
+
+def _wide(body: BodyDraw, side: int, rng: np.random.Generator) -> BodyDraw:
+    if body.kind == "short" or rng.random() < ALSO_SHORT:
+        height = int(rng.integers(SHORT_SLICES[0], SHORT_SLICES[1] + 1))
+        first = int(rng.integers(0, body.slices - height + 1))
+        body = replace(body, shown=(first, first + height))
+    if body.kind == "implant":
+        drawn = ImplantDraw(
+            low_mm=float(rng.uniform(-120, 120)), length_mm=float(rng.uniform(70, 200)),
+            radius_mm=float(rng.uniform(2.2, 4.0)), port_side=side, port_radius_mm=float(rng.uniform(4.0, 9.0)),
+        )  # fmt: skip
+        body = replace(body, implant=drawn)
     return body
 
 
 def draw_ct(kind: str, rng: np.random.Generator) -> CtDraw:
-    """HU of one patient; sclerotic bones are dense throughout, as in osteopetrosis or diffuse metastasis."""
+    """HU of one patient. Dense bones reach from the usual to sclerotic ones, which are dense throughout, as in
+    osteopetrosis or diffuse metastasis.
+    """
     drawn = CtDraw(
         lung_hu=rng.uniform(-880, -740), lung_gradient_hu=rng.uniform(40, 170), cortex_hu=rng.uniform(500, 900),
         marrow_hu=rng.uniform(90, 240), liver_hu=rng.uniform(25, 68),
@@ -159,6 +201,10 @@ def draw_ct(kind: str, rng: np.random.Generator) -> CtDraw:
     )  # fmt: skip
     if kind == "sclerotic":
         return replace(drawn, cortex_hu=rng.uniform(1000, 1350), marrow_hu=rng.uniform(550, 850))
+    if kind == "dense":
+        return replace(drawn, cortex_hu=rng.uniform(700, 1500), marrow_hu=rng.uniform(150, 550))
+    if kind == "implant":
+        return replace(drawn, metal_hu=rng.uniform(2200, 3071))
     return replace(drawn, marrow_hu=rng.uniform(160, 260)) if kind == "child" else drawn
 
 

@@ -18,7 +18,7 @@ from RPTDosimetryLib.errors import CancelledError, ConfigurationError, Dosimetry
 from RPTDosimetryLib.files import require_folder, whole_file
 from RPTDosimetryLib.learning.build_patient import BuildSettings, build_patient
 from RPTDosimetryLib.learning.cohort import draw_patient
-from RPTDosimetryLib.learning.cohort_parameters import TRAINING_KINDS, UNSEEN_KINDS
+from RPTDosimetryLib.learning.cohort_parameters import KINDS, TRAINING_KINDS, UNSEEN_KINDS
 from RPTDosimetryLib.learning.patient_set import read_record, write_patient
 from RPTDosimetryLib.learning.real_patients import real_kinds, real_patient
 from RPTDosimetryLib.records import Cancelled, Progress, never, silent
@@ -45,6 +45,7 @@ class Member:
 class DataSetPlan:
     """Which patients are built: ``patients`` of them from one seed, always the same ones.
 
+    kinds: of the patients to learn from, in turn, and of their like in the test set.
     real: a folder with real anatomies (real_patients.py); then those alone are built, all for the test set.
     """
 
@@ -52,12 +53,19 @@ class DataSetPlan:
     seed: int = 1
     build: BuildSettings = field(default_factory=BuildSettings)
     real: str | None = None
+    kinds: tuple[str, ...] = TRAINING_KINDS
 
     def __post_init__(self) -> None:
         if not 1 <= self.patients <= 10_000 or not 0 <= self.seed < 100_000:
             raise ConfigurationError(
                 f"A data set of {self.patients} patients from seed {self.seed}: give 1 to 10000 patients and a seed "
                 "from 0 to 99999."
+            )
+        learnable = [kind for kind in KINDS if kind not in UNSEEN_KINDS]
+        wrong = [kind for kind in self.kinds if kind not in learnable]
+        if wrong or not self.kinds:
+            raise ConfigurationError(
+                f"No patients to learn from of the kind {wrong[0] if wrong else ''!r}: choose {', '.join(learnable)}."
             )
 
     def members(self) -> tuple[Member, ...]:
@@ -71,9 +79,9 @@ class DataSetPlan:
         test, validation = (round(share * self.patients) for share in (TEST_SHARE, VALIDATION_SHARE))
         train = self.patients - unseen - test - validation
         rows = [
-            *[("train", TRAINING_KINDS, "known kind, to learn from")] * train,
-            *[("validation", TRAINING_KINDS, "known kind, to stop training")] * validation,
-            *[("test", TRAINING_KINDS, "known kind, held out")] * test,
+            *[("train", self.kinds, "known kind, to learn from")] * train,
+            *[("validation", self.kinds, "known kind, to stop training")] * validation,
+            *[("test", self.kinds, "known kind, held out")] * test,
             *[("test", UNSEEN_KINDS, "kind that is never trained on")] * unseen,
         ]
         seen: Counter[tuple[str, str]] = Counter()
@@ -150,7 +158,7 @@ def _require_same(plan: DataSetPlan, out: Path) -> None:
         there = json.loads((out / COHORT).read_text(encoding="utf-8"))
     except ValueError as error:
         raise StudyError(f"{out / COHORT} cannot be read ({error}): remove it, or choose another folder.") from error
-    if there.get("settings_hash") != plan.build.digest or there.get("plan") != asdict(plan):
+    if there.get("settings_hash") != plan.build.digest or there.get("plan") != json.loads(json.dumps(asdict(plan))):
         raise ConfigurationError(
             f"{out} holds a data set of other settings ({there.get('plan')}): give the same ones to go on with it, or "
             "another folder."

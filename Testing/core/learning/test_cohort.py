@@ -162,6 +162,33 @@ def test_kinds_for_testing_are_unlike_those_for_training(kind):
     assert differs[kind]
 
 
+def test_a_short_field_of_view_ends_in_air_without_activity():
+    each = draw_patient("short", 31)
+    first, end = each.drawn["body"]["shown"]
+    assert 24 <= end - first <= 48
+    beyond = np.ones(len(each.hu), dtype=bool)
+    beyond[first:end] = False
+    assert (each.hu[beyond] == -1000).all()
+    assert not each.tia_bq_s[beyond].any()
+    assert (each.tia_bq_s[[first, end - 1]] > 0).any(axis=(1, 2)).all(), "cut through the body, not beside it"
+    assert all(mask.any() and not mask[beyond].any() for mask in each.vois.values())
+    assert set(each.kinds) == set(each.vois)
+
+
+def test_dense_bones_reach_from_usual_to_sclerotic_ones():
+    looks = [draw_ct("dense", np.random.default_rng(seed)) for seed in range(40)]
+    assert min(look.marrow_hu for look in looks) < 240
+    assert max(look.marrow_hu for look in looks) > 450
+    assert max(look.marrow_hu for look in looks) <= 550, "never as dense as the unseen sclerotic kind"
+
+
+def test_an_implant_is_metal_beside_the_spine():
+    each = draw_patient("implant", 20013)
+    metal = each.hu > 1600
+    assert 3 < metal.sum() * each.grid.voxel_volume_ml < 120
+    assert draw_body("male", np.random.default_rng(3)).implant is None
+
+
 def test_an_unknown_kind_is_named():
     with pytest.raises(StudyError, match="giant"):
         draw_patient("giant", 1)

@@ -12,7 +12,7 @@ from RPTDosimetryLib.grid import Grid
 from RPTDosimetryLib.learning import data_set
 from RPTDosimetryLib.learning.build_patient import BuildSettings, build_patient
 from RPTDosimetryLib.learning.cohort import CohortPatient
-from RPTDosimetryLib.learning.cohort_parameters import TRAINING_KINDS, UNSEEN_KINDS
+from RPTDosimetryLib.learning.cohort_parameters import TRAINING_KINDS, UNSEEN_KINDS, WIDE_KINDS
 from RPTDosimetryLib.learning.data_set import DataSetPlan, build_data_set, read_cohort
 from RPTDosimetryLib.learning.patient_set import read_patient, write_patient
 from RPTDosimetryLib.physics.hounsfield import density_from_hu
@@ -174,6 +174,15 @@ def test_no_patient_is_in_two_splits_and_unseen_kinds_are_for_testing_only(count
     assert {member.split for member in members} == {"train", "validation", "test"}
 
 
+def test_wide_kinds_are_learnt_from_where_asked_for():
+    kinds = (*TRAINING_KINDS, *WIDE_KINDS)
+    members = DataSetPlan(100, 2, kinds=kinds).members()
+    assert {member.kind for member in members if member.split != "test"} == set(kinds)
+    assert {member.kind for member in members if member.split == "test"} == {*kinds, *UNSEEN_KINDS}
+    before = {m.seed for m in DataSetPlan(100, 1).members()}
+    assert not before & {member.seed for member in members}
+
+
 def test_the_list_tells_the_split_and_why(quick, tmp_path):
     build_data_set(DataSetPlan(1, 1, QUICK), tmp_path)
     content = json.loads((tmp_path / "cohort.json").read_text())
@@ -192,7 +201,7 @@ def test_impossible_settings_are_refused(wrong):
         BuildSettings(**wrong)
 
 
-@pytest.mark.parametrize("wrong", [{"patients": 0}, {"seed": -1}])
+@pytest.mark.parametrize("wrong", [{"patients": 0}, {"seed": -1}, {"kinds": ("sclerotic",)}, {"kinds": ()}])
 def test_impossible_plans_are_refused(wrong):
     with pytest.raises(ConfigurationError):
         DataSetPlan(**wrong)

@@ -108,6 +108,21 @@ def guard_table(rows: Sequence[Mapping[str, float]]) -> dict[str, Any]:
     return {"patients": len(rows), "ranges": ranges, "mean_histogram": mean}
 
 
+def joined_tables(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """The table of a network that went on from another's training: what either has seen, histograms by patients."""
+    widest = (min, min, max, max)
+    ranges = {
+        name: [wider(pair) for wider, pair in zip(widest, zip(first["ranges"][name], row, strict=True), strict=True)]
+        for name, row in second["ranges"].items()
+    }
+    counts = [first["patients"], second["patients"]]
+    pairs = zip(first["mean_histogram"], second["mean_histogram"], strict=True)
+    return {
+        "patients": sum(counts), "ranges": ranges,
+        "mean_histogram": [float(np.average(pair, weights=counts)) for pair in pairs],
+    }  # fmt: skip
+
+
 def guarded(features: Mapping[str, float], table: Mapping[str, Any]) -> GuardAnswer:
     """The verdict on features_of a patient against the table of a model card."""
     full = {**features, "density_histogram_distance": _distance(features, table["mean_histogram"])}

@@ -70,6 +70,7 @@ def read_model(name: str, device: str = "cpu") -> Model:
 
     Raises LearningError: unknown, damaged file, other hash than the card's, weights of another architecture.
     """
+    from RPTDosimetryLib.learning.networks.blocks import folded
     from RPTDosimetryLib.learning.torch_here import device_of, require_torch
 
     require_torch()
@@ -77,17 +78,34 @@ def read_model(name: str, device: str = "cpu") -> Model:
     card = read_card(folder)
     kind = network_kind(card["network"])
     place = device_of(device)
-    modules = [_member(folder / entry["file"], entry["sha256"], kind, card).to(place) for entry in card["members"]]
+    modules = [folded(_member(folder, entry, kind, card)).to(place) for entry in card["members"]]
     return Model(card, kind, tuple(modules), folder)
 
 
-def _member(path: Path, sha256: str, kind: NetworkKind, card: Mapping[str, Any]) -> Any:
+def starting_weights(name: str, network: str, options: Mapping[str, Any], member: int) -> dict[str, Any]:
+    """Weights of a member of a model (counted on from its first when there are fewer), for a training to go on from.
+
+    Raises LearningError besides what read_model raises: the model is of another network or other options.
+    """
+    folder = model_folder(name)
+    card = read_card(folder)
+    plain = json.loads(json.dumps(dict(options)))  # as a card holds them: lists for tuples
+    if (card["network"], card["options"]) != (network, plain):
+        raise LearningError(
+            f"network.start = {name!r} is {card['network']} with {card['options']}, the training {network} with "
+            f"{plain}: only the same network can go on."
+        )
+    entries = card["members"]
+    weights: dict[str, Any] = _member(folder, entries[member % len(entries)], network_kind(network), card).state_dict()
+    return weights
+
+
+def _member(folder: Path, entry: Mapping[str, Any], kind: NetworkKind, card: Mapping[str, Any]) -> Any:
     import torch
     from safetensors import SafetensorError
     from safetensors.torch import load
 
-    from RPTDosimetryLib.learning.networks.blocks import folded
-
+    path, sha256 = folder / entry["file"], entry["sha256"]
     if path.name != Path(path.name).name or path.suffix != ".safetensors" or path.parent.name == "..":
         raise LearningError(f"{path} is not a file of weights beside its card.")
     try:
@@ -117,7 +135,7 @@ def _member(path: Path, sha256: str, kind: NetworkKind, card: Mapping[str, Any])
     if any(not torch.isfinite(value).all() for value in weights.values() if value.is_floating_point()):
         raise LearningError(f"{path} holds weights that are NaN or infinite. Train the model again.")
     module.load_state_dict(weights)
-    return folded(module)
+    return module
 
 
 def write_model(

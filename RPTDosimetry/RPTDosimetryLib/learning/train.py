@@ -19,7 +19,8 @@ from typing import Any, Final
 from RPTDosimetryLib import __version__
 from RPTDosimetryLib.errors import DosimetryError, LearningError
 from RPTDosimetryLib.files import require_folder
-from RPTDosimetryLib.learning.guard import guard_table
+from RPTDosimetryLib.learning.guard import guard_table, joined_tables
+from RPTDosimetryLib.learning.model_file import model_folder, read_card
 from RPTDosimetryLib.learning.network_registry import network_kind
 from RPTDosimetryLib.learning.torch_here import device_of
 from RPTDosimetryLib.learning.training_cases import TrainingCase, fold_of, patient_folders, read_cases
@@ -174,6 +175,19 @@ def _card(settings: TrainSettings, records: Sequence[dict[str, Any]]) -> dict[st
     how = (
         f"{fit.optimiser}, learning rate {fit.learning_rate:g} ({fit.schedule}), {fit.batch} samples of {fit.patch_zyx}"
     )
+    data: dict[str, Any] = {
+        "patients": len(rows),
+        "text": f"{len(rows)} patients of {settings.patients.folder.name}, by Monte Carlo",
+    }
+    guard, before = guard_table(rows), ""
+    if settings.network.start:
+        first = read_card(model_folder(settings.network.start))
+        guard = joined_tables(first["guard"], guard)
+        data = {
+            "patients": guard["patients"], "text": f"{first['data']['text']}; then {data['text']}",
+        }  # fmt: skip
+        hashes = ", ".join(entry["sha256"][:8] for entry in first["members"])
+        before = f"; went on from model {first['name']} (SHA-256 {hashes}): {first['training']['text']}"
     return {
         "name": settings.card.name,
         "purpose": settings.card.purpose,
@@ -184,12 +198,9 @@ def _card(settings: TrainSettings, records: Sequence[dict[str, Any]]) -> dict[st
         "options": dict(settings.network.options),
         "nuclide": "Lu-177",
         "spacing_mm": spacing,
-        "data": {
-            "patients": len(rows),
-            "text": f"{len(rows)} patients of {settings.patients.folder.name}, by Monte Carlo",
-        },
+        "data": data,
         "training": {
-            "text": f"{how}; {seconds:.0f} s in all on {records[0]['machine']}",
+            "text": f"{how}; {seconds:.0f} s in all on {records[0]['machine']}{before}",
             "settings": settings.as_record(),
             "seconds": seconds,
             "version": __version__,
@@ -200,7 +211,7 @@ def _card(settings: TrainSettings, records: Sequence[dict[str, Any]]) -> dict[st
             "over, and said). Anatomies unlike the training's are refused by the guard.",
         },
         "figures": figures,
-        "guard": guard_table(rows),
+        "guard": guard,
         "made": date.today().isoformat(),
         "members": [{key: record[key] for key in shown} for record in records],
     }

@@ -16,6 +16,7 @@ from RPTDosimetryLib.learning.checkpoint import fixed_part, load_checkpoint, sav
 from RPTDosimetryLib.learning.curves import write_curves
 from RPTDosimetryLib.learning.judgement import judged
 from RPTDosimetryLib.learning.losses import loss_of
+from RPTDosimetryLib.learning.model_file import starting_weights
 from RPTDosimetryLib.learning.network_registry import NetworkKind, network_kind
 from RPTDosimetryLib.learning.patches import PatchPlan, Place, random_batch
 from RPTDosimetryLib.learning.photon_bands import soft_kernels
@@ -61,7 +62,7 @@ class MemberTraining:
         self.device = device_of(settings.fit.device)
         torch.manual_seed(settings.fit.seed + 1000 * fold)
         torch.backends.cudnn.benchmark = True
-        self.module = self.kind.module(settings.network.options).to(self.device)
+        self.module = self._new_module().to(self.device)
         if self.kind.adapt is not None:
             self.kind.adapt(self.module, soft_kernels("Lu-177", _one_spacing([*self.cases, *self.left_out])))
         if self.kind.dims == 3 and self.device.type == "cuda":
@@ -98,6 +99,13 @@ class MemberTraining:
                 self._save(clock)
         self._save(clock)
         return self._member()
+
+    def _new_module(self) -> Any:
+        network = self.settings.network
+        module = self.kind.module(network.options)
+        if network.start:
+            module.load_state_dict(starting_weights(network.start, network.name, network.options, self.fold))
+        return module
 
     def _step(self, clock: _Clock) -> tuple[Any, list[Place]]:
         """One step; (its loss, where its samples come from). Out of memory: fewer or smaller samples, and says so."""

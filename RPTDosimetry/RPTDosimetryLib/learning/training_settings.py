@@ -20,10 +20,14 @@ class Strict:
 
 @dataclass(frozen=True)
 class NetworkChoice(Strict):
-    """Which network, with the options of its builder (channels, feature_size, …) where they are not the default."""
+    """Which network, with the options of its builder (channels, feature_size, …) where they are not the default.
+
+    start: name or folder of a model of that network; members go on from its members' weights, in turn. Empty: anew.
+    """
 
     name: str = "linear_kernel"
     options: dict[str, Any] = field(default_factory=dict)
+    start: str = ""
 
 
 @dataclass(frozen=True)

@@ -167,6 +167,39 @@ def test_the_whole_command_writes_a_model_that_can_be_read(tmp_path, cohort):
     assert train(settings, tmp_path / "out")["members"] == card["members"], "done members are not trained again"
 
 
+def test_a_training_goes_on_from_a_model(tmp_path, cohort):
+    """With a learning rate near nothing the weights stay those of the start; the card and the guard hold both."""
+    from RPTDosimetryLib.learning.model_file import starting_weights
+
+    first = train(settings_of(cohort, replace(SMALL, steps=4, validate_every=2)), tmp_path / "first")
+    start = str(tmp_path / "first" / "model")
+    still = replace(SMALL, steps=1, validate_every=1, learning_rate=1e-9)
+    settings = replace(settings_of(cohort, still), network=replace(TINY, start=start))
+    second = train(settings, tmp_path / "second")
+    for fold in range(3):
+        before, after = (starting_weights(str(tmp_path / n / "model"), *_tiny(), fold) for n in ("first", "second"))
+        assert all(
+            torch.allclose(before[name], after[name], atol=1e-6)
+            for name in before
+            if "running" not in name and "num_batches" not in name
+        )
+    assert before["head.weight"].any(), "an untrained head would be zero"
+    assert second["guard"]["patients"] == first["guard"]["patients"] + 3
+    assert "then 3 patients of cohort" in second["data"]["text"]
+    assert first["members"][0]["sha256"][:8] in second["training"]["text"]
+
+
+def test_only_the_same_network_goes_on(tmp_path, cohort):
+    train(settings_of(cohort, replace(SMALL, steps=1, validate_every=1)), tmp_path / "first")
+    other = NetworkChoice("linear_kernel", {"channels": (4, 8)}, str(tmp_path / "first" / "model"))
+    with pytest.raises(LearningError, match="only the same network"):
+        train(replace(settings_of(cohort, SMALL), network=other), tmp_path / "second")
+
+
+def _tiny():
+    return TINY.name, json.loads(json.dumps(TINY.options))
+
+
 def test_no_patients_of_the_split_is_said(tmp_path, cohort):
     with pytest.raises(LearningError, match="none of the split test"):
         train(replace(settings_of(cohort), patients=PatientsChoice(folder=cohort, splits=("test",))), tmp_path / "out")

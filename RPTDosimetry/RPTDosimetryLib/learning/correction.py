@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from RPTDosimetryLib.dose.engine import DoseTask
 from RPTDosimetryLib.learning.attribution import input_times_gradient
+from RPTDosimetryLib.learning.far_photons import far_photons
 from RPTDosimetryLib.learning.maps import body_box, cropped
 from RPTDosimetryLib.learning.model_file import Model
 from RPTDosimetryLib.learning.photon_bands import SoftKernels, photon_bands, soft_kernels
@@ -92,6 +93,9 @@ def _maps(model: Model, task: DoseTask, msv_gy: NDArray[np.float32], photon_gy: 
     maps = {name: made[name]() for name in made if name in (*model.kind.needs, "msv8", "tissue")}
     if "bands" in model.kind.needs:
         maps["bands"] = photon_bands(maps["tia"][0], _kernels(model, task))
+    if "far" in model.kind.needs:
+        density = maps["density"] if "density" in maps else made["density"]()
+        maps["far"] = far_photons(maps["tia"][0], density[0], maps["tissue"][0], _kernels(model, task))[None]
     return maps
 
 

@@ -105,7 +105,17 @@ class MemberTraining:
         module = self.kind.module(network.options)
         if network.start:
             module.load_state_dict(starting_weights(network.start, network.name, network.options, self.fold))
+        if self.settings.fit.only_head:
+            if not hasattr(module, "head"):
+                raise LearningError(f"fit.only_head: {network.name} has no layer of that name. Leave it out.")
+            module.requires_grad_(False).head.requires_grad_(True)
         return module
+
+    def _into_training(self) -> None:
+        """Layers that are not trained keep judging as they do in use: their statistics do not follow the samples."""
+        self.module.train(not self.settings.fit.only_head)
+        if self.settings.fit.only_head:
+            self.module.head.train()
 
     def _step(self, clock: _Clock) -> tuple[Any, list[Place]]:
         """One step; (its loss, where its samples come from). Out of memory: fewer or smaller samples, and says so."""
@@ -126,7 +136,7 @@ class MemberTraining:
         fit = self.settings.fit
         batch, places = random_batch(self.cases, self.plan, self.batch, self.generator)
         lower = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(fit.precision)
-        self.module.train()
+        self._into_training()
         with torch.autocast(self.device.type, dtype=lower, enabled=lower is not None):
             dose = self.kind.dose(self.module, batch)
         how = self.settings.loss.kind
@@ -216,7 +226,8 @@ class MemberTraining:
 
         fit = self.settings.fit
         kind = torch.optim.AdamW if fit.optimiser == "adamw" else torch.optim.Adam
-        return kind(self.module.parameters(), lr=fit.learning_rate, weight_decay=fit.weight_decay)
+        trained = [parameter for parameter in self.module.parameters() if parameter.requires_grad]
+        return kind(trained, lr=fit.learning_rate, weight_decay=fit.weight_decay)
 
     def _names(self) -> list[str]:
         return [case.name for case in self.cases]

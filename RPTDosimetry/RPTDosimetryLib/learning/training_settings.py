@@ -72,8 +72,9 @@ class FitChoice(Strict):
     wall-clock limit of each member (0: none), into which the learning rate's course is fitted. schedule: cosine (with a
     rise over the first 5 %) or constant. ema: decay of the running mean of the weights that is judged and shipped (0:
     none). precision: fp32, bf16 or fp16 (the last two on a GPU). flips, turns: mirrored and turned by 90° in the axial
-    plane at random. validate_every: steps between judgements; patience: judgements without gain before it stops (0:
-    never). checkpoint_minutes: what is lost at most when it is interrupted. parallel: members trained at once, each in
+    plane at random. only_head: the last layer alone is trained, the rest stays as it starts: quick, to go on from a
+    model. validate_every: steps between judgements; patience: judgements without gain before it stops (0: never).
+    checkpoint_minutes: what is lost at most when it is interrupted. parallel: members trained at once, each in
     a process of its own.
     """
 
@@ -92,6 +93,7 @@ class FitChoice(Strict):
     ema: float = 0.995
     flips: bool = True
     turns: bool = True
+    only_head: bool = False
     validate_every: int = 500
     validate_most: int = 4
     patience: int = 0

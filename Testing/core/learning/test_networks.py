@@ -35,6 +35,7 @@ def random_maps(shape, seed=1):
     maps["photon_msv"] = 0.1 * maps["msv8"]
     maps["tissue"] = (torch.rand((2, 1, *shape), generator=generator) > 0.2).float()
     maps["bands"] = 0.02 * torch.rand((2, CHANNELS, *shape), generator=generator)
+    maps["far"] = 0.01 * (torch.rand((2, 1, *shape), generator=generator) - 0.5)
     return maps
 
 

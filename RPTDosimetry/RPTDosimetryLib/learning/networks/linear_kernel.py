@@ -4,7 +4,8 @@
 
 F: the electron dose from each of 27 voxels with a kernel of soft tissue, thinned by the density of both voxels; what
 that sum differs by from the electron part of MSV; the photon dose in soft tissue by distance and direction
-(photon_bands.py); and what its sum differs by from the photon part of MSV. w: s·tanh(u/s) of a 3-D residual U-Net on
+(photon_bands.py); what its sum differs by from the photon part of MSV; and what the matter on their way changes of far
+photons (far_photons.py). w: s·tanh(u/s) of a 3-D residual U-Net on
 density, its logarithm and gradient. The last layer starts at zero: untrained it is MSV. See docs/physics/hybrid.md.
 """
 
@@ -19,13 +20,14 @@ from RPTDosimetryLib.learning.photon_bands import CHANNELS, REFERENCE_G_PER_CM3,
 
 OFFSETS: Final = tuple(product((-1, 0, 1), repeat=3))
 SELF: Final = OFFSETS.index((0, 0, 0))
-#: Weights in order: the 27 voxels, electrons as a whole, the photon bands, photons as a whole.
+#: Weights in order: the 27 voxels, electrons as a whole, the photon bands, photons as a whole, far photons.
 ELECTRON_WHOLE: Final = len(OFFSETS)
 FIRST_BAND: Final = ELECTRON_WHOLE + 1
 PHOTON_WHOLE: Final = FIRST_BAND + CHANNELS
-WEIGHTS: Final = PHOTON_WHOLE + 1
-#: Largest |w| of a voxel's dose to itself, of other voxels, of the bands, of the wholes.
-LIMITS: Final = {"self": 0.5, "neighbour": 4.0, "band": 3.0, "whole": 1.5}
+FAR: Final = PHOTON_WHOLE + 1
+WEIGHTS: Final = FAR + 1
+#: Largest |w| of a voxel's dose to itself, of other voxels, of the bands, of the wholes, of far photons.
+LIMITS: Final = {"self": 0.5, "neighbour": 4.0, "band": 3.0, "whole": 1.5, "far": 3.0}
 #: Sources thinner than this thin no further; at most this share of a voxel's energy leaves it in the feature.
 THINNEST_G_PER_CM3, MOST_LEAVES = 0.15, 0.5
 INPUTS: Final = 7
@@ -46,7 +48,8 @@ def build(channels: tuple[int, ...] = (8, 32, 48, 64, 96), bound: float = 0.9) -
     nn.init.zeros_(module.head.weight)
     nn.init.zeros_(module.head.bias)
     module.register_buffer("electron_octant", torch.zeros(2, 2, 2), persistent=False)
-    limits = [LIMITS["neighbour"]] * len(OFFSETS) + [LIMITS["whole"]] + [LIMITS["band"]] * CHANNELS + [LIMITS["whole"]]
+    limits = [LIMITS["neighbour"]] * len(OFFSETS) + [LIMITS["whole"]] + [LIMITS["band"]] * CHANNELS
+    limits += [LIMITS["whole"], LIMITS["far"]]
     limits[SELF] = LIMITS["self"]
     module.register_buffer("limits", torch.tensor(limits).reshape(-1, 1, 1, 1))
     module.register_buffer("bound", torch.tensor(float(bound)))
@@ -80,7 +83,7 @@ def _bounded(module: Any, maps: Maps, delta: Any) -> Any:
 
 
 def _corrections(module: Any, maps: Maps) -> tuple[Any, Any]:
-    """(electron, photon) parts of Δ [Gy]; on a CPU in slabs, whose 44 weights stay in the cache."""
+    """(electron, photon) parts of Δ [Gy]; on a CPU in slabs, whose 45 weights stay in the cache."""
     import torch
 
     with torch.autocast(maps["density"].device.type, enabled=False):
@@ -116,7 +119,8 @@ def _weighted(module: Any, deep: Any, maps: Maps) -> tuple[Any, Any]:
     bands = maps["bands"]
     photon = (weights[:, FIRST_BAND:PHOTON_WHOLE] * bands).sum(dim=1, keepdim=True)
     soft = bands[:, :SCALAR].sum(dim=1, keepdim=True)
-    return electron, photon + weights[:, PHOTON_WHOLE:] * (soft - maps["photon_msv"])
+    photon = photon + weights[:, PHOTON_WHOLE:FAR] * (soft - maps["photon_msv"])
+    return electron, photon + weights[:, FAR:] * maps["far"]
 
 
 def _ct_channels(maps: Maps) -> Any:
@@ -158,7 +162,7 @@ register_network(
     NetworkKind(
         name="linear_kernel",
         dims=3,
-        needs=("density", "tissue", "tia", "msv8", "photon_msv", "bands"),
+        needs=("density", "tissue", "tia", "msv8", "photon_msv", "bands", "far"),
         divisor=16,
         build=build,
         dose=dose,

@@ -189,6 +189,25 @@ def test_a_training_goes_on_from_a_model(tmp_path, cohort):
     assert first["members"][0]["sha256"][:8] in second["training"]["text"]
 
 
+def test_the_last_layer_alone_can_be_trained(tmp_path, patients):
+    found = member(settings_of(fit=replace(SMALL, only_head=True)), patients, tmp_path / "m")
+    torch.manual_seed(SMALL.seed)
+    before = MemberTraining(settings_of(), 0, divided(_cases(patients), 3, 0, 1), tmp_path).module.state_dict()
+    changed = {name for name in before if not torch.equal(before[name], found.weights[name])}
+    assert changed == {"head.weight", "head.bias"}
+
+
+def test_a_network_without_a_last_layer_of_its_own_says_so(tmp_path, patients):
+    pytest.importorskip("monai", reason="MONAI is not installed")
+    settings = replace(settings_of(fit=replace(SMALL, only_head=True)), network=NetworkChoice("unet3d_kim"))
+    with pytest.raises(LearningError, match="no layer of that name"):
+        MemberTraining(settings, 0, divided(_cases(patients), 3, 0, 1), tmp_path)
+
+
+def _cases(patients):
+    return [training_case(patient, torch.device("cpu")) for patient in patients]
+
+
 def test_only_the_same_network_goes_on(tmp_path, cohort):
     train(settings_of(cohort, replace(SMALL, steps=1, validate_every=1)), tmp_path / "first")
     other = NetworkChoice("linear_kernel", {"channels": (4, 8)}, str(tmp_path / "first" / "model"))

@@ -27,6 +27,10 @@ def with_monai(name):
     return network_kind(name)
 
 
+#: Maps that are linear in the activity.
+LINEAR = ("tia", "msv8", "photon_msv", "bands", "far")
+
+
 def random_maps(shape, seed=1):
     generator = torch.Generator().manual_seed(seed)
     maps = {name: torch.rand((2, 1, *shape), generator=generator) for name in ("tia", "msv8", "density")}
@@ -137,8 +141,8 @@ def test_untrained_linear_kernel_is_msv_exactly(maps):
 
 @pytest.mark.parametrize("factor", [1e-3, 0.37, 1e4])
 def test_linear_kernel_scales_with_the_activity(maps, module, factor):
-    """f(a·Ã) = a·f(Ã): MSV and the bands are linear in Ã themselves."""
-    scaled = {name: v * factor if name in ("tia", "msv8", "photon_msv", "bands") else v for name, v in maps.items()}
+    """f(a·Ã) = a·f(Ã): MSV, bands and far photons are linear in Ã themselves."""
+    scaled = {name: v * factor if name in LINEAR else v for name, v in maps.items()}
     kind = network_kind("linear_kernel")
     with torch.no_grad():
         one, many = kind.dose(module, maps), kind.dose(module, scaled)
@@ -149,8 +153,8 @@ def test_linear_kernel_scales_with_the_activity(maps, module, factor):
 def test_linear_kernel_is_additive_in_the_activity_before_the_bound(maps, module):
     from RPTDosimetryLib.learning.networks.linear_kernel import _corrections
 
-    other = {name: v.flip(-1) if name in ("tia", "msv8", "photon_msv", "bands") else v for name, v in maps.items()}
-    both = {name: maps[name] + v if name in ("tia", "msv8", "photon_msv", "bands") else v for name, v in other.items()}
+    other = {name: v.flip(-1) if name in LINEAR else v for name, v in maps.items()}
+    both = {name: maps[name] + v if name in LINEAR else v for name, v in other.items()}
     with torch.no_grad():
         parts = [sum(_corrections(module, m)) for m in (maps, other, both)]
     assert (parts[0] + parts[1]).numpy() == approx(parts[2].numpy(), rel=1e-4, abs=1e-5 * float(parts[2].abs().max()))

@@ -15,10 +15,8 @@ from RPTDosimetryLib.registration.patient_map import patient_map
 from RPTDosimetryLib.study.image_files import read_image
 
 AM = Path(__file__).parents[3] / "../shared/data/am"
-#: Largest error of a region's mean dose against EGSnrc [%].
+#: Largest error of a region's mean dose against EGSnrc [%]; the phantom's bladder wall is a third of a voxel thick.
 WITHIN = {"lungs": 1.0, "bone_cortical": 1.0}
-#: A third of a voxel thick: its error hangs on how the voxels around it share it, and the network makes it larger.
-THIN = {"bladder_wall": 2.0}
 ELSEWHERE = 1.0
 
 
@@ -53,14 +51,20 @@ def test_lungs_and_bones_are_led_to_egsnrc(errors):
         assert abs(errors["hybrid", name]) < most
 
 
+def require_close(errors, name):
+    assert abs(errors["hybrid", name]) < ELSEWHERE, name
+    assert abs(errors["hybrid", name]) < abs(errors["msv8", name]) + 0.4, name
+
+
 def test_no_region_is_off_by_more_than_a_percent_and_none_is_worse_than_msv_by_more(errors):
-    names = {name for engine, name in errors if engine == "hybrid"} - set(THIN)
+    names = {name for engine, name in errors if engine == "hybrid"} - {"bladder_wall"}
     assert len(names) >= 12
     for name in names:
-        assert abs(errors["hybrid", name]) < ELSEWHERE, name
-        assert abs(errors["hybrid", name]) < abs(errors["msv8", name]) + 0.4, name
+        require_close(errors, name)
 
 
-def test_what_is_thinner_than_a_voxel_is_the_exception(errors):
-    for name, most in THIN.items():
-        assert abs(errors["hybrid", name]) < most
+@pytest.mark.xfail(
+    strict=True, reason="the shipped model is -1.5 % off in the bladder wall, MSV-8 +0.6 %", raises=AssertionError
+)
+def test_nor_is_the_bladder_wall(errors):
+    require_close(errors, "bladder_wall")

@@ -2,9 +2,7 @@
 
 import importlib.util
 import sys
-import tempfile
 import time
-from pathlib import Path
 
 import numpy as np
 
@@ -16,8 +14,6 @@ from RPTDosimetryLib.physics.media import SCHEMES
 from RPTDosimetryLib.records import Image, PatientMap, TiaMap
 
 GRID = Grid((80, 128, 128), (4.8, 4.8, 4.8))
-#: Members where no model is shipped, and a guard that these benchmarks do not ask.
-MEMBERS = 5
 
 
 def torso():
@@ -34,20 +30,6 @@ def torso():
     return DoseTask(TiaMap(Image(tia, GRID, "Bq·s"), "made up", 0.0), patient, "Lu-177", DoseSettings())
 
 
-def made_up_model(folder, network, members):
-    """An untrained model of a network, as large as a trained one."""
-    from RPTDosimetryLib.learning.model_file import read_model, write_model
-    from RPTDosimetryLib.learning.network_registry import network_kind
-
-    weights = network_kind(network).module({}).state_dict()
-    card = {
-        "name": network, "network": network, "options": {}, "nuclide": "Lu-177", "spacing_mm": [4.8] * 3, "guard": {},
-        "members": [{"fold": fold} for fold in range(members)],
-    }  # fmt: skip
-    write_model(folder, card, [weights] * members)
-    return read_model(str(folder))
-
-
 def memory_gb():
     """Highest memory of this process so far."""
     if sys.platform == "win32":
@@ -57,48 +39,41 @@ def memory_gb():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e9 if sys.platform == "darwin" else 1e6)
 
 
+def seconds_of(model, task, dose, runs):
+    """Of each run, from maps of the host to the correction on the host. dose: (MSV, its photon part)."""
+    from RPTDosimetryLib.learning.correction import correction_of
+
+    seconds = []
+    for _ in range(runs):
+        start = time.perf_counter()
+        correction_of(model, task, *dose)
+        seconds.append(time.perf_counter() - start)
+    return seconds
+
+
 def bench():
     if importlib.util.find_spec("torch") is None:
         return [("hybrid", float("nan"), "torch is not installed")]
     import torch
 
-    from RPTDosimetryLib.learning.correction import correction_of
     from RPTDosimetryLib.learning.model_file import read_model, shipped_models
 
     task = torso()
     base, photon_gy = msv_with_photons(task)
+    dose = base.dose_gy, photon_gy
     rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        for name, network, members in (("default", "linear_kernel", MEMBERS), ("unetr2d_small", "unetr2d_small", 1)):
-            shipped = name in shipped_models()
-            model = read_model(name) if shipped else made_up_model(Path(folder) / name, network, members)
-            seconds = []
-            for _ in range(2):
-                start = time.perf_counter()
-                correction_of(model, task, base.dose_gy, photon_gy)
-                seconds.append(time.perf_counter() - start)
-            note = f"{len(model.modules)} members{'' if shipped else ', untrained'}; {memory_gb():.2f} GB at most"
-            rows.append((f"hybrid: correction by {name}, 128×128×80", min(seconds), note))
-    if torch.cuda.is_available():
-        rows += [on_gpu(name, task, base.dose_gy, photon_gy) for name in shipped_models()]
+    for name in shipped_models():
+        model = read_model(name)
+        seconds = min(seconds_of(model, task, dose, 2))
+        note = f"{len(model.modules)} members; {memory_gb():.2f} GB at most"
+        rows.append((f"hybrid: correction by {name}, 128×128×80", seconds, note))
+    if torch.cuda.is_available():  # bar 0.3 s
+        for name in shipped_models():
+            seconds = float(np.median(seconds_of(read_model(name, "cuda"), task, dose, 8)[2:]))
+            memory = torch.cuda.max_memory_allocated() / 1e9
+            note = f"{torch.cuda.get_device_name()}, median of the last six; {memory:.2f} GB"
+            rows.append((f"hybrid: correction by {name} on a GPU, 128×128×80", seconds, note))
     return rows
-
-
-def on_gpu(name, task, msv_gy, photon_gy):
-    """The same on a GPU, from maps of the host to the correction on the host: bar 0.3 s."""
-    import torch
-
-    from RPTDosimetryLib.learning.correction import correction_of
-    from RPTDosimetryLib.learning.model_file import read_model
-
-    model = read_model(name, "cuda")
-    seconds = []
-    for _ in range(8):
-        start = time.perf_counter()
-        correction_of(model, task, msv_gy, photon_gy)
-        seconds.append(time.perf_counter() - start)
-    note = f"{torch.cuda.get_device_name()}, median of the last six; {torch.cuda.max_memory_allocated() / 1e9:.2f} GB"
-    return f"hybrid: correction by {name} on a GPU, 128×128×80", float(np.median(seconds[2:])), note
 
 
 if __name__ == "__main__":

@@ -94,8 +94,7 @@ def _maps(model: Model, task: DoseTask, msv_gy: NDArray[np.float32], photon_gy: 
     if "bands" in model.kind.needs:
         maps["bands"] = photon_bands(maps["tia"][0], _kernels(model, task))
     if "far" in model.kind.needs:
-        density = maps["density"] if "density" in maps else made["density"]()
-        maps["far"] = far_photons(maps["tia"][0], density[0], maps["tissue"][0], _kernels(model, task))[None]
+        maps["far"] = far_photons(maps["tia"][0], maps["density"][0], maps["tissue"][0], _kernels(model, task))[None]
     return maps
 
 

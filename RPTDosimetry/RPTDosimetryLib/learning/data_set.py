@@ -18,7 +18,7 @@ from RPTDosimetryLib.errors import CancelledError, ConfigurationError, Dosimetry
 from RPTDosimetryLib.files import require_folder, whole_file
 from RPTDosimetryLib.learning.build_patient import BuildSettings, build_patient
 from RPTDosimetryLib.learning.cohort import draw_patient
-from RPTDosimetryLib.learning.cohort_parameters import KINDS, TRAINING_KINDS, UNSEEN_KINDS
+from RPTDosimetryLib.learning.cohort_parameters import TRAINING_KINDS, UNSEEN_KINDS, WIDE_KINDS
 from RPTDosimetryLib.learning.patient_set import read_record, write_patient
 from RPTDosimetryLib.learning.real_patients import real_kinds, real_patient
 from RPTDosimetryLib.records import Cancelled, Progress, never, silent
@@ -61,7 +61,7 @@ class DataSetPlan:
                 f"A data set of {self.patients} patients from seed {self.seed}: give 1 to 10000 patients and a seed "
                 "from 0 to 99999."
             )
-        learnable = [kind for kind in KINDS if kind not in UNSEEN_KINDS]
+        learnable = (*TRAINING_KINDS, *WIDE_KINDS)
         wrong = [kind for kind in self.kinds if kind not in learnable]
         if wrong or not self.kinds:
             raise ConfigurationError(

@@ -34,8 +34,12 @@ def settings_of(cohort=None, fit=SMALL, folds=3, **others):
     return TrainSettings(network=TINY, patients=where, fit=fit, **others)
 
 
+def cases_of(patients):
+    return [training_case(patient, torch.device("cpu")) for patient in patients]
+
+
 def member(settings, patients, folder, **run):
-    cases = [training_case(patient, torch.device("cpu")) for patient in patients]
+    cases = cases_of(patients)
     folder.mkdir(exist_ok=True)
     return MemberTraining(settings, 0, divided(cases, settings.patients.folds, 0, 1), folder).run(**run)
 
@@ -109,7 +113,7 @@ def test_a_damaged_checkpoint_is_said(tmp_path, patients):
 
 
 def test_nan_stops_with_the_samples_named(tmp_path, patients):
-    cases = [training_case(patient, torch.device("cpu")) for patient in patients]
+    cases = cases_of(patients)
     for case in cases:
         case.maps["mc"][:] = float("nan")
     with pytest.raises(LearningError, match=r"made_up_\d at voxel"):
@@ -192,7 +196,7 @@ def test_a_training_goes_on_from_a_model(tmp_path, cohort):
 def test_the_last_layer_alone_can_be_trained(tmp_path, patients):
     found = member(settings_of(fit=replace(SMALL, only_head=True)), patients, tmp_path / "m")
     torch.manual_seed(SMALL.seed)
-    before = MemberTraining(settings_of(), 0, divided(_cases(patients), 3, 0, 1), tmp_path).module.state_dict()
+    before = MemberTraining(settings_of(), 0, divided(cases_of(patients), 3, 0, 1), tmp_path).module.state_dict()
     changed = {name for name in before if not torch.equal(before[name], found.weights[name])}
     assert changed == {"head.weight", "head.bias"}
 
@@ -201,11 +205,7 @@ def test_a_network_without_a_last_layer_of_its_own_says_so(tmp_path, patients):
     pytest.importorskip("monai", reason="MONAI is not installed")
     settings = replace(settings_of(fit=replace(SMALL, only_head=True)), network=NetworkChoice("unet3d_kim"))
     with pytest.raises(LearningError, match="no layer of that name"):
-        MemberTraining(settings, 0, divided(_cases(patients), 3, 0, 1), tmp_path)
-
-
-def _cases(patients):
-    return [training_case(patient, torch.device("cpu")) for patient in patients]
+        MemberTraining(settings, 0, divided(cases_of(patients), 3, 0, 1), tmp_path)
 
 
 def test_only_the_same_network_goes_on(tmp_path, cohort):

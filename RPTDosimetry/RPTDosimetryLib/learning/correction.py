@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from RPTDosimetryLib.dose.engine import DoseTask
 from RPTDosimetryLib.learning.attribution import input_times_gradient
-from RPTDosimetryLib.learning.far_photons import far_photons
 from RPTDosimetryLib.learning.maps import body_box, cropped
 from RPTDosimetryLib.learning.model_file import Model
-from RPTDosimetryLib.learning.photon_bands import SoftKernels, photon_bands, soft_kernels
+from RPTDosimetryLib.learning.physics_maps import with_physics
 from RPTDosimetryLib.learning.predict import predicted
 from RPTDosimetryLib.physics.hounsfield import hu_from_density
 
@@ -48,8 +47,6 @@ def correction_of(
     doses, electrons, driven, said = [], [], [], {}
     asks = task.settings.hybrid.attribution and model.kind.dose_and_electrons is None
     for number, module in enumerate(model.modules):
-        if model.kind.adapt is not None:
-            model.kind.adapt(module, _kernels(model, task))
         task.step(0.7 + 0.25 * number / len(model.modules), f"Network {number + 1} of {len(model.modules)}")
         dose, electron, told = predicted(model.kind, module, inside)
         doses.append(dose)
@@ -91,16 +88,7 @@ def _maps(model: Model, task: DoseTask, msv_gy: NDArray[np.float32], photon_gy: 
         "hu": lambda: on_device(hu_from_density(patient.density.voxels)),
     }
     maps = {name: made[name]() for name in made if name in (*model.kind.needs, "msv8", "tissue")}
-    if "bands" in model.kind.needs:
-        maps["bands"] = photon_bands(maps["tia"][0], _kernels(model, task))
-    if "far" in model.kind.needs:
-        maps["far"] = far_photons(maps["tia"][0], maps["density"][0], maps["tissue"][0], _kernels(model, task))[None]
-    return maps
-
-
-def _kernels(model: Model, task: DoseTask) -> SoftKernels:
-    x, y, z = (round(float(mm), 5) for mm in task.tia.image.grid.spacing_mm)
-    return soft_kernels(model.card["nuclide"], (x, y, z))
+    return with_physics(maps, model.card["nuclide"], tia.grid.spacing_mm, model.kind.needs)
 
 
 @dataclass(frozen=True)

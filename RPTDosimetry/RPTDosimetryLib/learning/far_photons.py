@@ -10,6 +10,8 @@ Linear in the activity. Computed on blocks of some 2 cm and interpolated, as far
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final
 
@@ -18,7 +20,10 @@ from numba import njit, prange
 from numpy.typing import NDArray
 
 from RPTDosimetryLib.learning.photon_bands import REFERENCE_G_PER_CM3, SoftKernels
+from RPTDosimetryLib.transport.compiled import compiled
 
+#: (decays, matter, inside, sides of a block [mm], kernel's table) → F of every block [Gy].
+Summed = Callable[[Any, Any, Any, NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
 #: Side of a block, where far photons begin and where they count whole, and the longest way [mm].
 BLOCK_MM: Final = 19.2
 NEAREST_MM, WHOLE_MM, FARTHEST_MM = 38.4, 76.8, 560.0
@@ -28,24 +33,35 @@ TABLE_MM: Final = 4.8
 ROUNDING: Final = 1e-9
 
 
-def far_photons(tia: Any, density: Any, tissue: Any, kernels: SoftKernels) -> Any:
-    """F [Gy] (z, y, x) float32 on the device of the TIA map [Bq·s]; density [g/cm³]; 0 where there is no tissue."""
+def far_photons(tia: Any, density: Any, tissue: Any, kernels: SoftKernels, summed: Summed | None = None) -> Any:
+    """F [Gy] (z, y, x) float32 on the device of the TIA map [Bq·s]; density [g/cm³]; 0 where there is no tissue.
+
+    summed: what sums over pairs of blocks; None: the processor's cores.
+    """
     import torch
 
     sides = [max(1, round(BLOCK_MM / mm)) for mm in kernels.voxel_mm[::-1]]
-    activity = _blocks(tia, sides).sum(axis=(1, 3, 5), dtype=np.float64)
-    matter = _blocks(density, sides).mean(axis=(1, 3, 5), dtype=np.float64) / REFERENCE_G_PER_CM3
-    inside = _blocks(tissue, sides).max(axis=(1, 3, 5)) > 0
     block_mm = np.array([n * mm for n, mm in zip(sides, kernels.voxel_mm[::-1], strict=True)])
-    coarse = _far(activity, matter, inside, block_mm, _table(kernels))
-    values = torch.as_tensor(_filled(coarse, inside), dtype=torch.float32, device=tia.device)[None, None]
+    activity = _blocks(tia, sides).sum(dim=(1, 3, 5))
+    matter = _blocks(density, sides).mean(dim=(1, 3, 5)) / REFERENCE_G_PER_CM3
+    inside = _blocks(tissue, sides).amax(dim=(1, 3, 5)) > 0
+    coarse = (summed or pairs_on_cores)(activity, matter, inside, block_mm, _table(kernels))
+    filled = _filled(coarse, inside.cpu().numpy())
+    values = torch.as_tensor(filled, dtype=torch.float32, device=tia.device)[None, None]
     fine = torch.nn.functional.interpolate(values, scale_factor=tuple(sides), mode="trilinear", align_corners=False)
     nz, ny, nx = tia.shape
     return fine[0, 0, :nz, :ny, :nx] * tissue
 
 
-@njit(cache=True, parallel=True, nogil=True, fastmath=False)
-def _far(
+def pairs_on_cores(
+    activity: Any, matter: Any, inside: Any, block_mm: NDArray[np.float64], table: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """F of every block [Gy] from tensors of the decays in it [Bq·s], ρ/ρ_ref and whether it holds tissue."""
+    return _pairs(*(values.cpu().numpy() for values in (activity, matter, inside)), block_mm, table)
+
+
+@njit(cache=True, parallel=True, nogil=True)
+def _pairs(
     activity: NDArray[np.float64], matter: NDArray[np.float64], inside: NDArray[np.bool_],
     block_mm: NDArray[np.float64], table: NDArray[np.float64],
 ) -> NDArray[np.float64]:  # fmt: skip
@@ -53,29 +69,35 @@ def _far(
     nz, ny, nx = activity.shape
     answer = np.zeros(activity.shape)
     for place in prange(nz * ny * nx):
-        tz, ty, tx = place // (ny * nx), place // nx % ny, place % nx
-        if not inside[tz, ty, tx]:
+        target = (place // (ny * nx), place // nx % ny, place % nx)
+        if not inside[target]:
             continue
         total = 0.0
         for sz in range(nz):
             for sy in range(ny):
                 for sx in range(nx):
-                    decays = activity[sz, sy, sx]
-                    if decays <= 0.0:
-                        continue
-                    dz, dy, dx = sz - tz, sy - ty, sx - tx
-                    r = np.sqrt((dz * block_mm[0]) ** 2 + (dy * block_mm[1]) ** 2 + (dx * block_mm[2]) ** 2)
-                    if r <= NEAREST_MM:
-                        continue
-                    m = _mean_on_way(matter, (tz, ty, tx), (dz, dy, dx))
-                    rise = min((r - NEAREST_MM) / (WHOLE_MM - NEAREST_MM), 1.0)
-                    total += decays * rise * (m * m * _at(table, m * r) - _at(table, r))
-        answer[tz, ty, tx] = total
+                    total += given_by_block((sz, sy, sx), target, activity, matter, block_mm, table)
+        answer[target] = total
     return answer
 
 
-@njit(cache=True, nogil=True)
-def _mean_on_way(matter: NDArray[np.float64], start: tuple[int, int, int], way: tuple[int, int, int]) -> float:
+@compiled()
+def given_by_block(source, target, activity, matter, block_mm, table):  # type: ignore[no-untyped-def]
+    """What one block adds to F of another [Gy]."""
+    decays = activity[source]
+    if decays <= 0.0:
+        return 0.0
+    dz, dy, dx = source[0] - target[0], source[1] - target[1], source[2] - target[2]
+    r = math.sqrt((dz * block_mm[0]) ** 2 + (dy * block_mm[1]) ** 2 + (dx * block_mm[2]) ** 2)
+    if r <= NEAREST_MM:
+        return 0.0
+    m = _mean_on_way(matter, target, (dz, dy, dx))
+    rise = min((r - NEAREST_MM) / (WHOLE_MM - NEAREST_MM), 1.0)
+    return decays * rise * (m * m * _at(table, m * r) - _at(table, r))
+
+
+@compiled()
+def _mean_on_way(matter, start, way):  # type: ignore[no-untyped-def]
     """Mean over the straight line from the middle of a block to that of another, block by block (Amanatides 1987)."""
     z, y, x = start
     az, ay, ax = abs(way[0]), abs(way[1]), abs(way[2])
@@ -99,14 +121,14 @@ def _mean_on_way(matter: NDArray[np.float64], start: tuple[int, int, int], way: 
             face_x += 1.0 / ax
 
 
-@njit(cache=True, nogil=True)
-def _at(table: NDArray[np.float64], r: float) -> float:
+@compiled()
+def _at(table, r):  # type: ignore[no-untyped-def]
     """The kernel at a distance [mm]; 0 beyond the table."""
     place = r / TABLE_MM
     first = int(place)
     if first + 1 >= table.size:
         return 0.0
-    return float(table[first] + (place - first) * (table[first + 1] - table[first]))
+    return table[first] + (place - first) * (table[first + 1] - table[first])
 
 
 @lru_cache(maxsize=4)
@@ -132,12 +154,14 @@ def _table(kernels: SoftKernels) -> NDArray[np.float64]:
     return np.asarray(np.exp(logarithm) / np.maximum(distance, TABLE_MM) ** 2)
 
 
-def _blocks(values: Any, sides: list[int]) -> NDArray[np.float32]:
-    """(z, block, y, block, x, block): the map in blocks; beyond its last voxels is nothing."""
-    array = values.detach().cpu().numpy()
-    array = np.pad(array, [(0, -n % side) for n, side in zip(array.shape, sides, strict=True)])
-    shape = [part for n, side in zip(array.shape, sides, strict=True) for part in (n // side, side)]
-    return np.asarray(array.reshape(shape))
+def _blocks(values: Any, sides: list[int]) -> Any:
+    """(z, block, y, block, x, block) float64: the map in blocks; beyond its last voxels is nothing."""
+    import torch
+
+    behind = [n for size, side in zip(values.shape[::-1], sides[::-1], strict=True) for n in (0, -size % side)]
+    whole = torch.nn.functional.pad(values.double(), behind)
+    shape = [part for n, side in zip(whole.shape, sides, strict=True) for part in (n // side, side)]
+    return whole.reshape(shape)
 
 
 def _filled(values: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -13,7 +13,6 @@ from typing import Any
 from RPTDosimetryLib.errors import LearningError
 from RPTDosimetryLib.learning import networks as networks_room
 from RPTDosimetryLib.learning.maps import Maps
-from RPTDosimetryLib.learning.photon_bands import SoftKernels
 from RPTDosimetryLib.learning.torch_here import require_torch
 
 
@@ -23,10 +22,9 @@ class NetworkKind:
 
     dims: 3, or 2 for axial slices given as (batch, channel, 1, y, x). needs: names of the maps it reads. divisor:
     every side of its input is a multiple of it (its planes for dims = 2). build: options → torch module. dose: (module,
-    maps with a batch axis) → (batch, 1, z, y, x) [Gy]; differentiable. dose_and_electrons: also the part of
-    the correction that comes from electrons, where the network tells it exactly. adapt: (module, kernels of soft
-    tissue), before it is applied to voxels of their size. input_zyx: the only size it takes, if there is one. source:
-    the paper, or "this project". loss: the loss it was published with.
+    maps with a batch axis) → (batch, 1, z, y, x) [Gy]; differentiable. dose_and_electrons: also the part of the
+    difference from MSV that comes from electrons, where the network tells it exactly. input_zyx: the only size it
+    takes, if there is one. source: the paper, or "this project". loss: the loss it was published with.
     """
 
     name: str
@@ -39,7 +37,6 @@ class NetworkKind:
     loss: str = "weighted"
     input_zyx: tuple[int, int, int] | None = None
     dose_and_electrons: Callable[[Any, Maps], tuple[Any, Any]] | None = None
-    adapt: Callable[[Any, SoftKernels], None] | None = None
 
     @property
     def options(self) -> dict[str, Any]:

@@ -35,24 +35,23 @@ Octant = tuple[NDArray[np.float64], int | None]
 
 @dataclass(frozen=True, eq=False)  # equal and hashed as the one object it is, for the cache of spectra
 class SoftKernels:
-    """Kernels of soft tissue on cubic-like voxels [Gy/(Bq·s)], octants (k, j, i): electron (2, 2, 2), photon."""
+    """The photon kernel of soft tissue on cubic-like voxels [Gy/(Bq·s)], an octant (k, j, i)."""
 
     nuclide: str
     voxel_mm: Vector3
-    electron: NDArray[np.float64]
     photon: NDArray[np.float64]
 
 
 @lru_cache(maxsize=4)
 def soft_kernels(nuclide: str, voxel_mm: Vector3, reach: tuple[int, int, int] = (62, 62, 62)) -> SoftKernels:
-    """Kernels of soft tissue at 1.04 g/cm³, photons up to ``reach`` voxels (x, y, z)."""
+    """The kernel at 1.04 g/cm³, up to ``reach`` voxels (x, y, z)."""
     from RPTDosimetryLib.physics.materials import material
     from RPTDosimetryLib.transport.kernel_cache import cached_voxel_s_kernel
     from RPTDosimetryLib.transport.point_kernel_library import point_kernel
 
     point = point_kernel(nuclide, material(REFERENCE_MATERIAL))
     kernel = cached_voxel_s_kernel(point, REFERENCE_G_PER_CM3, voxel_mm, reach_photon=reach)
-    return SoftKernels(kernel.nuclide, voxel_mm, kernel.electron[:2, :2, :2].copy(), kernel.photon)
+    return SoftKernels(kernel.nuclide, voxel_mm, kernel.photon)
 
 
 def hats(radius_mm: NDArray[np.float64]) -> list[NDArray[np.float64]]:

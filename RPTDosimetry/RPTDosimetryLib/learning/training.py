@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from RPTDosimetryLib.errors import CancelledError, LearningError
-from RPTDosimetryLib.grid import Vector3
 from RPTDosimetryLib.learning.checkpoint import fixed_part, load_checkpoint, save_checkpoint
 from RPTDosimetryLib.learning.curves import write_curves
 from RPTDosimetryLib.learning.judgement import judged
@@ -19,7 +18,6 @@ from RPTDosimetryLib.learning.losses import loss_of
 from RPTDosimetryLib.learning.model_file import starting_weights
 from RPTDosimetryLib.learning.network_registry import NetworkKind, network_kind
 from RPTDosimetryLib.learning.patches import PatchPlan, Place, random_batch
-from RPTDosimetryLib.learning.photon_bands import soft_kernels
 from RPTDosimetryLib.learning.torch_here import device_of, quick_on_gpu
 from RPTDosimetryLib.learning.training_cases import TrainingCase
 from RPTDosimetryLib.learning.training_settings import TrainSettings
@@ -58,13 +56,12 @@ class MemberTraining:
 
         self.settings, self.fold, self.folder = settings, fold, folder
         self.cases, self.left_out = cases
+        _require_one_spacing([*self.cases, *self.left_out])
         self.kind: NetworkKind = network_kind(settings.network.name)
         self.device = device_of(settings.fit.device)
         torch.manual_seed(settings.fit.seed + 1000 * fold)
         torch.backends.cudnn.benchmark = True
         self.module = self._new_module().to(self.device)
-        if self.kind.adapt is not None:
-            self.kind.adapt(self.module, soft_kernels("Lu-177", _one_spacing([*self.cases, *self.left_out])))
         if self.kind.dims == 3 and self.device.type == "cuda":
             self.module = quick_on_gpu(self.module)
         self.mean_module = copy.deepcopy(self.module).eval()
@@ -313,13 +310,12 @@ class _Clock:
         return time.monotonic() - self._last > 60.0 * self._fit.checkpoint_minutes
 
 
-def _one_spacing(cases: Sequence[TrainingCase]) -> Vector3:
+def _require_one_spacing(cases: Sequence[TrainingCase]) -> None:
     found = {case.spacing_mm for case in cases}
     if len(found) > 1:
         raise LearningError(
             f"The patients have voxels of several sizes, {sorted(found)} mm: bring them onto one first."
         )
-    return found.pop()
 
 
 def _course(schedule: str, fraction: float) -> float:

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from RPTDosimetryLib.errors import LearningError
-from RPTDosimetryLib.learning.far_photons import far_photons
 from RPTDosimetryLib.learning.guard import features_of
 from RPTDosimetryLib.learning.maps import body_box, cropped
-from RPTDosimetryLib.learning.photon_bands import photon_bands, soft_kernels
+from RPTDosimetryLib.learning.physics_maps import with_physics
 from RPTDosimetryLib.records import Progress, silent
 
 if TYPE_CHECKING:
@@ -61,9 +60,7 @@ def training_case(patient: PatientArrays, device: Any, nuclide: str = "Lu-177") 
         "mc_se": on_device(patient.mc_se_gy),
     }
     x, y, z = (round(float(mm), 5) for mm in patient.grid.spacing_mm)
-    kernels = soft_kernels(nuclide, (x, y, z))
-    maps["bands"] = photon_bands(maps["tia"][0], kernels)
-    maps["far"] = far_photons(maps["tia"][0], maps["density"][0], maps["tissue"][0], kernels)[None]
+    maps = with_physics(maps, nuclide, (x, y, z))
     masks = [np.asarray(mask, dtype=np.uint8) for mask in patient.vois.values()]
     shape = (0, *patient.tia_bq_s.shape)
     maps["vois"] = torch.as_tensor(np.stack(masks) if masks else np.zeros(shape, np.uint8), device=device)

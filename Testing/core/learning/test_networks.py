@@ -28,7 +28,7 @@ def with_monai(name):
 
 
 #: Maps that are linear in the activity.
-LINEAR = ("tia", "msv8", "photon_msv", "bands", "far")
+LINEAR = ("tia", "msv8", "photon_msv", "electrons", "bands", "far")
 
 
 def random_maps(shape, seed=1):
@@ -37,6 +37,7 @@ def random_maps(shape, seed=1):
     maps["density"] = 0.3 + maps["density"]
     maps["hu"] = 500.0 * (maps["density"] - 0.8)
     maps["photon_msv"] = 0.1 * maps["msv8"]
+    maps["electrons"] = 0.8 * maps["msv8"].roll(1, -1)
     maps["tissue"] = (torch.rand((2, 1, *shape), generator=generator) > 0.2).float()
     maps["bands"] = 0.02 * torch.rand((2, CHANNELS, *shape), generator=generator)
     maps["far"] = 0.01 * (torch.rand((2, 1, *shape), generator=generator) - 0.5)
@@ -47,9 +48,7 @@ def trained_looking(kind, options, seed=3):
     """A module whose head is not zero any more."""
     torch.manual_seed(seed)
     module = kind.module(options).eval()
-    if kind.adapt is not None:
-        kind.adapt(module, soft_kernels("Lu-177", VOXEL))
-        torch.nn.init.normal_(module.head.weight, std=0.5)
+    torch.nn.init.normal_(module.head.weight, std=0.5)
     return module
 
 
@@ -59,8 +58,6 @@ def test_each_network_gives_a_dose_of_its_inputs_shape_without_negative_values_o
     shape = kind.rounded_up((1, 32, 32) if kind.dims == 2 else (32, 32, 32))
     maps = random_maps(shape)
     module = kind.module({}).eval()
-    if kind.adapt is not None:
-        kind.adapt(module, soft_kernels("Lu-177", VOXEL))
     with torch.no_grad():
         dose = kind.dose(module, maps)
     assert dose.shape == maps["msv8"].shape
@@ -131,17 +128,19 @@ def module():
     return trained_looking(network_kind("linear_kernel"), {"channels": (4, 4)})
 
 
-def test_untrained_linear_kernel_is_msv_exactly(maps):
+def test_untrained_linear_kernel_is_traced_electrons_and_the_photons_of_msv(maps):
     kind = network_kind("linear_kernel")
     fresh = kind.module({"channels": (4, 4)}).eval()
-    kind.adapt(fresh, soft_kernels("Lu-177", VOXEL))
     with torch.no_grad():
-        assert torch.equal(kind.dose(fresh, maps), maps["msv8"] * maps["tissue"])
+        dose, electrons = kind.dose_and_electrons(fresh, maps)
+    assert torch.equal(dose, (maps["electrons"] + maps["photon_msv"]) * maps["tissue"])
+    assert dose.numpy() == approx((maps["msv8"] + electrons).numpy(), rel=1e-5)
+    assert not torch.equal(dose, maps["msv8"] * maps["tissue"])
 
 
 @pytest.mark.parametrize("factor", [1e-3, 0.37, 1e4])
 def test_linear_kernel_scales_with_the_activity(maps, module, factor):
-    """f(a·Ã) = a·f(Ã): MSV, bands and far photons are linear in Ã themselves."""
+    """f(a·Ã) = a·f(Ã): MSV, electrons, bands and far photons are linear in Ã themselves."""
     scaled = {name: v * factor if name in LINEAR else v for name, v in maps.items()}
     kind = network_kind("linear_kernel")
     with torch.no_grad():
@@ -165,9 +164,10 @@ def test_the_correction_never_passes_its_bound(maps):
     wild = trained_looking(kind, {"channels": (4, 4), "bound": 0.25})
     torch.nn.init.constant_(wild.head.bias, 50.0)
     with torch.no_grad():
-        change = (kind.dose(wild, maps) - maps["msv8"] * maps["tissue"]).abs()
+        base = (maps["electrons"] + maps["photon_msv"]) * maps["tissue"]
+        change = (kind.dose(wild, maps) - base).abs()
     soft = maps["bands"][:, :SCALAR].sum(dim=1, keepdim=True)
-    assert float((change - 0.25 * (maps["msv8"] + soft)).max()) <= 1e-6
+    assert float((change - 0.25 * (base + soft)).max()) <= 1e-6
     assert float(change.max()) > 0.0
 
 
@@ -255,7 +255,6 @@ def test_order_of_memory_for_a_gpu_changes_no_result_of_a_network_with_kernels()
     torch.manual_seed(1)
     module = kind.module({"channels": [4, 4]}).eval()
     torch.nn.init.normal_(module.head.weight, std=0.2)
-    kind.adapt(module, soft_kernels("Lu-177", VOXEL))
     assert any(buffer.dim() == 4 for buffer in module.buffers())  # these have no such order
     before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
     quick = quick_on_gpu(module)

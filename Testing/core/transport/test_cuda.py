@@ -1,17 +1,12 @@
 """The Monte Carlo on a CUDA device: the same histories in numba's simulator, code for real devices, what is missing."""
 
 import importlib.util
-import os
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
-from unittest import mock
 
 import numpy as np
 import pytest
 
-import RPTDosimetryLib
 from RPTDosimetryLib.errors import TransportError
 from RPTDosimetryLib.transport import cuda_device
 from RPTDosimetryLib.transport.cuda_batch import (
@@ -44,21 +39,9 @@ small = _load_script()
 
 
 @pytest.fixture(scope="module")
-def simulated(tmp_path_factory):
-    """What simulated_device.py wrote: in a process of its own, because the simulator is chosen when numba loads."""
-    path = tmp_path_factory.mktemp("simulator") / "scores.npz"
-    library = str(Path(RPTDosimetryLib.__file__).parents[1])
-    environment = os.environ | {
-        "NUMBA_ENABLE_CUDASIM": "1",
-        "NUMBA_DISABLE_JIT": "1",
-        "PYTHONPATH": os.pathsep.join([library, os.environ.get("PYTHONPATH", "")]),
-    }
-    done = subprocess.run(
-        [sys.executable, SCRIPT, path], env=environment, check=False, capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    with np.load(path) as stored:
-        return dict(stored)
+def simulated(in_simulator):
+    """What simulated_device.py wrote."""
+    return in_simulator(SCRIPT)
 
 
 def on_the_core(nuclide, kind):
@@ -224,52 +207,16 @@ def test_the_answer_tells_driver_device_and_toolkit_apart(monkeypatch):
         require_cuda()
 
 
-def _compiled_for(capability, kind):
-    """PTX of a kernel for a device that need not be here."""
-    from numba import typeof, types
-
-    from RPTDosimetryLib.transport.cuda_histories import N_SUMS, device_function
-
-    plan = small.small_plan("Lu-177")
-    beam = plan.electrons if kind == ELECTRON_KIND else plan.photons
-    score = np.zeros((3, plan.tables.scene.n_cells + 1))
-    arguments = (beam.emission, Histories(1, 0, 1, 2), beam.source, plan.tables, score, np.zeros(N_SUMS))
-
-    return _ptx_of(device_function(kind, rows_needed(plan)), types.void(*map(typeof, arguments)), capability)
-
-
-def _ptx_of(function, signature, capability=(8, 0)):
-    def stand_in():
-        return SimpleNamespace(compute_capability=capability)
-
-    with (
-        mock.patch("numba.cuda.compiler.get_current_device", stand_in),
-        mock.patch("numba.cuda.dispatcher.get_current_device", stand_in),
-    ):
-        return cuda.compile_ptx(function, signature, cc=capability)[0]
-
-
 def atomic_additions(ptx):
     return sum("add.f64" in line and ("atom" in line or "red" in line) for line in ptx.splitlines())
 
 
-def require_libnvvm():
-    from numba.cuda.cudadrv import nvvm
-
-    try:
-        nvvm.NVVM()
-    except Exception as error:
-        pytest.skip(f"libNVVM of the CUDA toolkit is not here (set CUDA_HOME): {error}")
-
-
-def test_booking_is_atomic_on_a_device_also_after_it_was_compiled_for_a_core():
+def test_booking_is_atomic_on_a_device_also_after_it_was_compiled_for_a_core(ptx_of):
     """What is inlined for one target must not be taken for the other."""
-    from numba import njit, types
+    from numba import njit
 
     from RPTDosimetryLib.transport import cuda_histories  # noqa: F401  # the device's own way of booking
     from RPTDosimetryLib.transport.scoring import book
-
-    require_libnvvm()
 
     @njit
     def one_kev(score):
@@ -282,14 +229,19 @@ def test_booking_is_atomic_on_a_device_also_after_it_was_compiled_for_a_core():
     def kernel(score):
         one_kev(score)
 
-    assert atomic_additions(_ptx_of(kernel, types.void(types.float64[:, ::1]))) == 1
+    assert atomic_additions(ptx_of(kernel, score)) == 1
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", [ELECTRON_KIND, PHOTON_KIND])
-def test_kernels_compile_for_a_data_centre_device(kind):
-    require_libnvvm()
-    ptx = _compiled_for((8, 0), kind)
+def test_kernels_compile_for_a_data_centre_device(ptx_of, kind):
+    from RPTDosimetryLib.transport.cuda_histories import N_SUMS, device_function
+
+    plan = small.small_plan("Lu-177")
+    beam = plan.electrons if kind == ELECTRON_KIND else plan.photons
+    score = np.zeros((3, plan.tables.scene.n_cells + 1))
+    arguments = (beam.emission, Histories(1, 0, 1, 2), beam.source, plan.tables, score, np.zeros(N_SUMS))
+    ptx = ptx_of(device_function(kind, rows_needed(plan)), *arguments)
     assert ".target sm_80" in ptx
     assert ptx.count(".entry") == 1
     assert atomic_additions(ptx) >= 10  # every line that books

@@ -1,0 +1,69 @@
+"""Rays and pairs of blocks on a CUDA device: the sums of the cores in numba's simulator, and code for real devices."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason='networks need torch: pip install "slicer-rpt-dosimetry[dl]"')
+pytest.importorskip("numba.cuda", reason="this numba has no CUDA target")
+
+from RPTDosimetryLib.learning import gpu_sums  # noqa: E402
+from RPTDosimetryLib.learning.electron_paths import _rays, _within, trace_on_cores  # noqa: E402
+from RPTDosimetryLib.learning.far_photons import pairs_on_cores  # noqa: E402
+from RPTDosimetryLib.learning.physics_maps import _sums_on  # noqa: E402
+from RPTDosimetryLib.transport.cuda_device import cuda_is_there  # noqa: E402
+
+SCRIPT = Path(__file__).with_name("simulated_sums.py")
+
+
+def _load_script():
+    spec = importlib.util.spec_from_file_location("simulated_sums", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+small = _load_script()
+
+
+@pytest.fixture(scope="module")
+def simulated(in_simulator):
+    return in_simulator(SCRIPT)
+
+
+def test_rays_on_the_device_are_those_of_the_cores(simulated):
+    tia, density = map(torch.as_tensor, small.small_patient())
+    rays = _rays(small.VOXEL)
+    few = type(rays)(*(field[::8] for field in rays))
+    expected = trace_on_cores(tia, density, few, _within("Lu-177", small.VOXEL)).numpy()
+    np.testing.assert_allclose(simulated["traced"], expected, rtol=1e-6, atol=1e-9 * expected.max())
+    assert (expected > 0).sum() > 60
+
+
+def test_pairs_on_the_device_are_those_of_the_cores(simulated):
+    blocks = map(torch.as_tensor, small.small_blocks())
+    expected = pairs_on_cores(*blocks, small.BLOCK_MM, small.table())
+    np.testing.assert_allclose(simulated["summed"], expected, rtol=1e-9, atol=1e-12 * np.abs(expected).max())
+    assert (expected != 0).sum() > 30
+
+
+@pytest.mark.parametrize("which", ["rays", "pairs"])
+def test_both_compile_for_a_data_centre_device_and_add_atomically(ptx_of, which):
+    if which == "rays":
+        tia, density = small.small_patient()
+        arguments = (tia, density, _rays(small.VOXEL), _within("Lu-177", small.VOXEL), np.zeros((1, tia.size)))
+        ptx = ptx_of(gpu_sums.rays_of_a_voxel, *arguments)
+    else:
+        blocks = small.small_blocks()
+        ptx = ptx_of(gpu_sums.pairs_of_a_target, *blocks, small.BLOCK_MM, small.table(), np.zeros((1, blocks[0].size)))
+    assert ".target sm_80" in ptx
+    assert ptx.count(".entry") == 1
+    assert "atom" in ptx or "red." in ptx
+
+
+def test_without_a_gpu_the_cores_sum():
+    assert _sums_on(torch.device("cpu")) == (None, None)
+    on_gpu = (gpu_sums.trace_on_gpu, gpu_sums.pairs_on_gpu)
+    assert _sums_on(torch.device("cuda")) == (on_gpu if cuda_is_there().usable else (None, None))

@@ -16,6 +16,7 @@ from RPTDosimetryLib.learning.model_file import Model
 from RPTDosimetryLib.learning.physics_maps import with_physics
 from RPTDosimetryLib.learning.predict import predicted
 from RPTDosimetryLib.physics.hounsfield import hu_from_density
+from RPTDosimetryLib.physics.media import SCHEMES
 
 
 @dataclass(frozen=True)
@@ -82,13 +83,15 @@ def _maps(model: Model, task: DoseTask, msv_gy: NDArray[np.float32], photon_gy: 
     made = {
         "density": lambda: on_device(patient.density.voxels),
         "tissue": lambda: on_device(patient.medium > 0),
+        "medium": lambda: on_device(patient.medium),
         "tia": lambda: on_device(tia.voxels),
         "msv8": lambda: on_device(msv_gy),
         "photon_msv": lambda: on_device(photon_gy),
         "hu": lambda: on_device(hu_from_density(patient.density.voxels)),
     }
     maps = {name: made[name]() for name in made if name in (*model.kind.needs, "msv8", "tissue")}
-    return with_physics(maps, model.card["nuclide"], tia.grid.spacing_mm, model.kind.needs)
+    media = (patient.media or SCHEMES[patient.scheme]).media
+    return with_physics(maps, model.card["nuclide"], tia.grid.spacing_mm, media, model.kind.needs)
 
 
 @dataclass(frozen=True)

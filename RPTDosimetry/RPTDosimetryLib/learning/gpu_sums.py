@@ -1,10 +1,11 @@
-"""The sums over rays and over pairs of blocks on a CUDA device: the functions of the cores, compiled for it too.
+"""Rays of electrons and ways between blocks on a CUDA device: the functions of the cores, compiled for it too.
 
 Only loaded where numba can use the device: its CUDA target takes a second.
 """
 
 from __future__ import annotations
 
+import math
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any, Final
@@ -14,10 +15,9 @@ from numba import cuda
 from numpy.typing import NDArray
 
 from RPTDosimetryLib.learning.electron_paths import Rays, Within, trace_voxel
-from RPTDosimetryLib.learning.far_photons import given_by_block
+from RPTDosimetryLib.learning.photon_transport import way_of_pair
 from RPTDosimetryLib.transport import cuda_histories  # noqa: F401  the device's own way of booking, and min of three
 from RPTDosimetryLib.transport.cuda_batch import on_device
-from RPTDosimetryLib.transport.scoring import book
 
 #: Threads of a block.
 BLOCK: Final = 128
@@ -33,17 +33,17 @@ def trace_on_gpu(tia: Any, density: Any, rays: Rays, within: Within) -> Any:
     return score.reshape(tia.shape)
 
 
-def pairs_on_gpu(
-    activity: Any, matter: Any, inside: Any, block_mm: NDArray[np.float64], table: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """See pairs_on_cores."""
+def ways_on_gpu(
+    index: Any, matter: Any, side_mm: NDArray[np.float64], near: NDArray[np.float64]
+) -> tuple[Any, Any, Any]:
+    """See Ways."""
     import torch
 
-    score = torch.zeros((1, activity.numel()), dtype=torch.float64, device=activity.device)
-    with _on(activity.device):
-        activity, matter, inside = (values.contiguous() for values in (activity, matter, inside))
-        launch_pairs(activity, matter, inside, on_device(block_mm), on_device(table), score)
-    return np.asarray(score.reshape(activity.shape).cpu().numpy())
+    n = index.shape[0]
+    answer = torch.empty((3, n, n), dtype=torch.float32, device=matter.device)
+    with _on(matter.device):
+        launch_ways(index.contiguous(), matter.contiguous(), on_device(side_mm), on_device(near), answer)
+    return answer[0], answer[1], answer[2]
 
 
 def launch_rays(tia: Any, density: Any, rays: Any, within: Any, score: Any, threads: int = BLOCK) -> None:
@@ -51,11 +51,10 @@ def launch_rays(tia: Any, density: Any, rays: Any, within: Any, score: Any, thre
     _jit(rays_of_a_voxel)[-(-score.shape[1] // threads), threads](tia, density, rays, within, score)
 
 
-def launch_pairs(
-    activity: Any, matter: Any, inside: Any, block_mm: Any, table: Any, score: Any, threads: int = BLOCK
-) -> None:
-    """Adds to score (1, block): the threads of a block share the sources of one target."""
-    _jit(pairs_of_a_target)[score.shape[1], threads](activity, matter, inside, block_mm, table, score)
+def launch_ways(index: Any, matter: Any, side_mm: Any, near: Any, answer: Any, threads: int = BLOCK) -> None:
+    """Fills answer (3, n, n): a pair of blocks a thread."""
+    pairs = index.shape[0] * (index.shape[0] + 1) // 2
+    _jit(way_of_a_pair)[-(-pairs // threads), threads](index, matter, side_mm, near, answer)
 
 
 @cache
@@ -71,17 +70,16 @@ def rays_of_a_voxel(tia, density, rays, within, score):  # type: ignore[no-untyp
         trace_voxel((place // (ny * nx), place // nx % ny, place % nx), tia, density, rays, within, score, 0)
 
 
-def pairs_of_a_target(activity, matter, inside, block_mm, table, score):  # type: ignore[no-untyped-def]
-    """What a thread does: its share of the sources of its block's target."""
-    _, ny, nx = activity.shape
-    place = cuda.blockIdx.x
-    target = (place // (ny * nx), place // nx % ny, place % nx)
-    if inside[target]:
-        given = 0.0
-        for other in range(cuda.threadIdx.x, activity.size, cuda.blockDim.x):
-            source = (other // (ny * nx), other // nx % ny, other % nx)
-            given += given_by_block(source, target, activity, matter, block_mm, table)
-        book(score, 0, place, given)
+def way_of_a_pair(index, matter, side_mm, near, answer):  # type: ignore[no-untyped-def]
+    """What a thread does: one pair of blocks, counted row by row of the lower triangle."""
+    place = cuda.grid(1)
+    first = int((math.sqrt(8.0 * place + 1.0) - 1.0) * 0.5)
+    while first * (first + 1) // 2 > place:
+        first -= 1
+    while (first + 1) * (first + 2) // 2 <= place:
+        first += 1
+    if first < index.shape[0]:
+        way_of_pair(first, place - first * (first + 1) // 2, index, matter, side_mm, near, answer)
 
 
 def _on(device: Any) -> AbstractContextManager[Any]:

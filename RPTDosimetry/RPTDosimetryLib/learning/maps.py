@@ -1,8 +1,9 @@
 """The maps of a patient that networks read, as torch tensors (channel, z, y, x) float32 by name.
 
 hu [HU], density [g/cm³], tia [Bq·s per voxel], msv8 and photon_msv [Gy] (the dose by MSV-8 and its photon part alone),
-tissue (1 where there is a dose, 0 in air), electrons [Gy] (electron_paths.py), bands [Gy] (photon_bands.py), far [Gy]
-(far_photons.py); for training also mc and mc_se [Gy] and vois (one channel a volume, 0 or 1, uint8).
+medium (index into the scheme's media), tissue (1 where there is a dose, 0 in air), electrons [Gy] (electron_paths.py),
+bands [Gy] (photon_bands.py), photons [Gy] (photon_transport.py); for training also mc and mc_se [Gy] and vois (one
+channel a volume, 0 or 1, uint8).
 """
 
 from __future__ import annotations

@@ -130,11 +130,11 @@ def _spectra(
         next_fast_len(2 * (n - 1) + 1 if n <= k else n + k - 1, real=True)
         for n, k in zip(shape, octants[0][0].shape, strict=True)
     ]
-    mirrored = (_mirrored(octant, size, odd) for octant, odd in octants)
-    return [torch.fft.rfftn(torch.as_tensor(m, dtype=torch.float32, device=device)) for m in mirrored], size
+    kernels_whole = (mirrored(octant, size, odd) for octant, odd in octants)
+    return [torch.fft.rfftn(torch.as_tensor(m, dtype=torch.float32, device=device)) for m in kernels_whole], size
 
 
-def _mirrored(octant: NDArray[np.float64], size: list[int], odd: int | None) -> NDArray[np.float64]:
+def mirrored(octant: NDArray[np.float64], size: list[int], odd: int | None) -> NDArray[np.float64]:
     """The whole kernel, wrapped around index 0, from its octant."""
     whole = np.zeros(size)
     cut = octant[tuple(slice((n + 1) // 2) for n in size)]

@@ -16,6 +16,7 @@ from RPTDosimetryLib.errors import LearningError
 from RPTDosimetryLib.learning.guard import features_of
 from RPTDosimetryLib.learning.maps import body_box, cropped
 from RPTDosimetryLib.learning.physics_maps import with_physics
+from RPTDosimetryLib.physics.media import SCHEMES
 from RPTDosimetryLib.records import Progress, silent
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def training_case(patient: PatientArrays, device: Any, nuclide: str = "Lu-177") 
     maps = {
         "hu": on_device(patient.hu),
         "density": on_device(patient.density_g_per_cm3),
+        "medium": on_device(patient.medium8),
         "tissue": on_device(patient.medium8 > 0),
         "tia": on_device(patient.tia_bq_s),
         "msv8": on_device(patient.msv8_gy),
@@ -60,7 +62,7 @@ def training_case(patient: PatientArrays, device: Any, nuclide: str = "Lu-177") 
         "mc_se": on_device(patient.mc_se_gy),
     }
     x, y, z = (round(float(mm), 5) for mm in patient.grid.spacing_mm)
-    maps = with_physics(maps, nuclide, (x, y, z))
+    maps = with_physics(maps, nuclide, (x, y, z), SCHEMES["msv8"].media)
     masks = [np.asarray(mask, dtype=np.uint8) for mask in patient.vois.values()]
     shape = (0, *patient.tia_bq_s.shape)
     maps["vois"] = torch.as_tensor(np.stack(masks) if masks else np.zeros(shape, np.uint8), device=device)

@@ -28,7 +28,7 @@ def with_monai(name):
 
 
 #: Maps that are linear in the activity.
-LINEAR = ("tia", "msv8", "photon_msv", "electrons", "bands", "far")
+LINEAR = ("tia", "msv8", "photon_msv", "electrons", "bands", "photons")
 
 
 def random_maps(shape, seed=1):
@@ -40,7 +40,7 @@ def random_maps(shape, seed=1):
     maps["electrons"] = 0.8 * maps["msv8"].roll(1, -1)
     maps["tissue"] = (torch.rand((2, 1, *shape), generator=generator) > 0.2).float()
     maps["bands"] = 0.02 * torch.rand((2, CHANNELS, *shape), generator=generator)
-    maps["far"] = 0.01 * (torch.rand((2, 1, *shape), generator=generator) - 0.5)
+    maps["photons"] = 0.12 * maps["msv8"].roll(1, -2)
     return maps
 
 
@@ -128,19 +128,20 @@ def module():
     return trained_looking(network_kind("linear_kernel"), {"channels": (4, 4)})
 
 
-def test_untrained_linear_kernel_is_traced_electrons_and_the_photons_of_msv(maps):
+def test_untrained_linear_kernel_is_traced_electrons_and_transported_photons(maps):
     kind = network_kind("linear_kernel")
     fresh = kind.module({"channels": (4, 4)}).eval()
     with torch.no_grad():
         dose, electrons = kind.dose_and_electrons(fresh, maps)
-    assert torch.equal(dose, (maps["electrons"] + maps["photon_msv"]) * maps["tissue"])
-    assert dose.numpy() == approx((maps["msv8"] + electrons).numpy(), rel=1e-5)
+    assert torch.equal(dose, (maps["electrons"] + maps["photons"]) * maps["tissue"])
+    of_photons = maps["photons"] - maps["photon_msv"]
+    assert dose.numpy() == approx((maps["msv8"] + electrons + of_photons).numpy(), rel=1e-5)
     assert not torch.equal(dose, maps["msv8"] * maps["tissue"])
 
 
 @pytest.mark.parametrize("factor", [1e-3, 0.37, 1e4])
 def test_linear_kernel_scales_with_the_activity(maps, module, factor):
-    """f(a·Ã) = a·f(Ã): MSV, electrons, bands and far photons are linear in Ã themselves."""
+    """f(a·Ã) = a·f(Ã): MSV, electrons, bands and photons are linear in Ã themselves."""
     scaled = {name: v * factor if name in LINEAR else v for name, v in maps.items()}
     kind = network_kind("linear_kernel")
     with torch.no_grad():
@@ -164,7 +165,7 @@ def test_the_correction_never_passes_its_bound(maps):
     wild = trained_looking(kind, {"channels": (4, 4), "bound": 0.25})
     torch.nn.init.constant_(wild.head.bias, 50.0)
     with torch.no_grad():
-        base = (maps["electrons"] + maps["photon_msv"]) * maps["tissue"]
+        base = (maps["electrons"] + maps["photons"]) * maps["tissue"]
         change = (kind.dose(wild, maps) - base).abs()
     soft = maps["bands"][:, :SCALAR].sum(dim=1, keepdim=True)
     assert float((change - 0.25 * (base + soft)).max()) <= 1e-6

@@ -1,11 +1,12 @@
-"""linear_kernel: a dose that is linear in the activity: traced electrons, and MSV's photons with weights from the CT.
+"""linear_kernel: traced electrons and transported photons, corrected with weights from the CT: linear in the activity.
 
-    B(x) = E(x) + P_MSV(x)        Δ(x) = Σ_k w_k(x; CT)·F_k(x; Ã)        dose = max(B + clip(Δ, ±bound·(B + P_soft)), 0)
+    B(x) = E(x) + P(x)        Δ(x) = Σ_k w_k(x; CT)·F_k(x; Ã)        dose = max(B + clip(Δ, ±bound·(B + P_soft)), 0)
 
-E: the electron dose by the matter that they cross (electron_paths.py), in place of MSV's. F: E itself; the photon dose
-in soft tissue by distance and direction (photon_bands.py); what its sum differs by from the photon part of MSV; and
-what the matter on their way changes of far photons (far_photons.py). w: s·tanh(u/s) of a 3-D residual U-Net on density,
-its logarithm and gradient. The last layer starts at zero: untrained it is B. See docs/physics/hybrid.md.
+E: the electron dose by the matter that they cross (electron_paths.py); P: the photon dose by transport in the patient's
+matter (photon_transport.py), both in place of MSV's. F: E; the photon dose in soft tissue by distance and direction
+(photon_bands.py); what P differs by from their sum, and from the photon part of MSV. w: s·tanh(u/s) of a 3-D residual
+U-Net on density, its logarithm and gradient. The last layer starts at zero: untrained it is B. See
+docs/physics/hybrid.md.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from RPTDosimetryLib.learning.maps import Maps
 from RPTDosimetryLib.learning.network_registry import NetworkKind, register_network
 from RPTDosimetryLib.learning.photon_bands import CHANNELS, SCALAR
 
-#: Weights in order: electrons, the photon bands, photons as a whole, far photons.
+#: Weights in order: electrons, the photon bands, what transport differs by from their sum and from MSV.
 ELECTRONS, FIRST_BAND = 0, 1
-PHOTON_WHOLE: Final = FIRST_BAND + CHANNELS
-FAR: Final = PHOTON_WHOLE + 1
-WEIGHTS: Final = FAR + 1
-#: Largest |w| of electrons, of the bands, of photons as a whole, of far photons.
-LIMITS: Final = {"electrons": 0.2, "band": 3.0, "whole": 1.5, "far": 3.0}
+FROM_SOFT: Final = FIRST_BAND + CHANNELS
+FROM_MSV: Final = FROM_SOFT + 1
+WEIGHTS: Final = FROM_MSV + 1
+#: Largest |w| of electrons, of the bands, of the differences.
+LIMITS: Final = {"electrons": 0.2, "band": 1.0, "difference": 1.0}
 INPUTS: Final = 7
 #: Axial planes of a slab.
 SLAB: Final = 8
@@ -40,7 +41,7 @@ def build(channels: tuple[int, ...] = (8, 32, 48, 64, 96), bound: float = 0.9) -
     module.head = nn.Conv3d(channels[0], WEIGHTS, 1)
     nn.init.zeros_(module.head.weight)
     nn.init.zeros_(module.head.bias)
-    limits = [LIMITS["electrons"], *[LIMITS["band"]] * CHANNELS, LIMITS["whole"], LIMITS["far"]]
+    limits = [LIMITS["electrons"], *[LIMITS["band"]] * CHANNELS, *[LIMITS["difference"]] * 2]
     module.register_buffer("limits", torch.tensor(limits).reshape(-1, 1, 1, 1))
     module.register_buffer("bound", torch.tensor(float(bound)))
     return module
@@ -61,7 +62,7 @@ def dose_and_electrons(module: Any, maps: Maps) -> tuple[Any, Any]:
 def _bounded(module: Any, maps: Maps, delta: Any) -> Any:
     import torch
 
-    base = maps["electrons"] + maps["photon_msv"]
+    base = maps["electrons"] + maps["photons"]
     most = module.bound * (base + maps["bands"][:, :SCALAR].sum(dim=1, keepdim=True).clamp(min=0.0))
     corrected = base + torch.maximum(torch.minimum(delta, most), -most)
     return torch.clamp(corrected, min=0.0) * maps["tissue"]
@@ -89,9 +90,10 @@ def _weighted(module: Any, deep: Any, maps: Maps) -> tuple[Any, Any]:
     weights = module.limits * torch.tanh(module.head(deep.float()) / module.limits)
     bands = maps["bands"]
     soft = bands[:, :SCALAR].sum(dim=1, keepdim=True)
-    photon = (weights[:, FIRST_BAND:PHOTON_WHOLE] * bands).sum(dim=1, keepdim=True)
-    photon = photon + weights[:, PHOTON_WHOLE:FAR] * (soft - maps["photon_msv"])
-    return weights[:, :FIRST_BAND] * maps["electrons"], photon + weights[:, FAR:] * maps["far"]
+    photon = (weights[:, FIRST_BAND:FROM_SOFT] * bands).sum(dim=1, keepdim=True)
+    photon = photon + weights[:, FROM_SOFT:FROM_MSV] * (maps["photons"] - soft)
+    photon = photon + weights[:, FROM_MSV:] * (maps["photons"] - maps["photon_msv"])
+    return weights[:, :FIRST_BAND] * maps["electrons"], photon
 
 
 def _ct_channels(maps: Maps) -> Any:
@@ -115,7 +117,7 @@ register_network(
     NetworkKind(
         name="linear_kernel",
         dims=3,
-        needs=("density", "tissue", "tia", "msv8", "photon_msv", "electrons", "bands", "far"),
+        needs=("density", "medium", "tissue", "tia", "msv8", "photon_msv", "electrons", "bands", "photons"),
         divisor=16,
         build=build,
         dose=dose,

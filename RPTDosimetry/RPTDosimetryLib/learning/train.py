@@ -206,7 +206,7 @@ def _card(settings: TrainSettings, records: Sequence[dict[str, Any]]) -> dict[st
             "version": __version__,
         },
         "limits": {
-            "bound": "" if bound is None else f"correction at most ± {bound:g} × (MSV + photon dose in soft tissue)",
+            "bound": "" if bound is None else f"network at most ± {bound:g} × (its base + photon dose in soft tissue)",
             "text": "Only for the nuclide and the voxel size above (other voxels: the relative correction is carried "
             "over, and said). Anatomies unlike the training's are refused by the guard.",
         },

@@ -49,6 +49,8 @@ EMPTY_G_PER_CM3, LEAST_PER_CM = 0.02, 0.02
 REACH: Final = 32
 #: Scatter within a group is solved to this share, in at most so many steps.
 PRECISION, STEPS = 1e-4, 30
+#: Pairs of blocks are taken in squares of so many.
+TILE: Final = 64
 #: Blocks nearer than this along each axis take the mean of 1/r² over both.
 NEAR: Final = 3
 #: Faces that a way crosses at once, at an edge, differ by no more than this share of it.
@@ -210,10 +212,14 @@ def _ways(
     index: NDArray[np.int32], matter: NDArray[np.float64], side_mm: NDArray[np.float64], near: NDArray[np.float64],
     answer: NDArray[np.float32],
 ) -> None:  # fmt: skip
-    for row in prange(index.shape[0]):
-        first = index.shape[0] - 1 - row  # the longest rows first
-        for second in range(first + 1):
-            way_of_pair(first, second, index, matter, side_mm, near, answer)
+    n = index.shape[0]
+    rows = (n + TILE - 1) // TILE
+    for row in prange(rows):
+        top = (rows - 1 - row) * TILE  # the longest rows first
+        for left in range(0, top + 1, TILE):  # in tiles, both of whose places stay in the cache
+            for first in range(top, min(top + TILE, n)):
+                for second in range(left, min(left + TILE, first + 1)):
+                    way_of_pair(first, second, index, matter, side_mm, near, answer)
 
 
 @compiled()
@@ -242,9 +248,12 @@ def way_of_pair(first, second, index, matter, side_mm, near, answer):  # type: i
 def _means_on_way(matter, start, way):  # type: ignore[no-untyped-def]
     """Means over the straight line from the middle of a block to that of another, block by block (Amanatides 1987)."""
     z, y, x = start
-    az, ay, ax = abs(way[0]), abs(way[1]), abs(way[2])
-    # Where the next face along each axis is crossed, as a share of the way; faces lie half a block from the middles.
-    face_z, face_y, face_x = 0.5 / az if az else 2.0, 0.5 / ay if ay else 2.0, 0.5 / ax if ax else 2.0
+    # The share of the way from one face of an axis to its next, and where the first is: half a block from the middle.
+    apart_z = 1.0 / abs(way[0]) if way[0] else 4.0
+    apart_y = 1.0 / abs(way[1]) if way[1] else 4.0
+    apart_x = 1.0 / abs(way[2]) if way[2] else 4.0
+    face_z, face_y, face_x = 0.5 * apart_z, 0.5 * apart_y, 0.5 * apart_x
+    up_z, up_y, up_x = 1 if way[0] > 0 else -1, 1 if way[1] > 0 else -1, 1 if way[2] > 0 else -1
     soft, hard, here = 0.0, 0.0, 0.0
     while True:
         face = min(face_z, face_y, face_x)
@@ -253,15 +262,16 @@ def _means_on_way(matter, start, way):  # type: ignore[no-untyped-def]
         soft += (face - here) * matter[0, z, y, x]
         hard += (face - here) * matter[1, z, y, x]
         here = face
-        if face_z <= face + ROUNDING:
-            z += 1 if way[0] > 0 else -1
-            face_z += 1.0 / az
-        if face_y <= face + ROUNDING:
-            y += 1 if way[1] > 0 else -1
-            face_y += 1.0 / ay
-        if face_x <= face + ROUNDING:
-            x += 1 if way[2] > 0 else -1
-            face_x += 1.0 / ax
+        crossed = face + ROUNDING
+        if face_z <= crossed:
+            z += up_z
+            face_z += apart_z
+        if face_y <= crossed:
+            y += up_y
+            face_y += apart_y
+        if face_x <= crossed:
+            x += up_x
+            face_x += apart_x
 
 
 @lru_cache(maxsize=1)

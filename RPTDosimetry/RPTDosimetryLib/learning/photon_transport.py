@@ -96,7 +96,10 @@ def transported_photons(
 
 @dataclass(frozen=True)
 class _Blocks:
-    """Decays and matter (2, z, y, x) [g/cm³] of blocks, which of them count, and their sides (z, y, x)."""
+    """Decays and matter (2, z, y, x) [g/cm³] of blocks, which of them count, and their sides (z, y, x).
+
+    Decays in blocks that do not count, in air, are left as the bands have them.
+    """
 
     activity: Any
     matter: Any
@@ -118,11 +121,11 @@ class _Blocks:
             if int(counts.sum()) <= MOST_BLOCKS:
                 break
             target *= 1.1
-        activity = _blocks(tia, sides).sum(dim=(-5, -3, -1))
+        activity = _blocks(tia, sides).sum(dim=(-5, -3, -1)) * counts
         return cls(activity, mean, counts, sides, tuple(n * mm for n, mm in zip(sides, voxel_mm, strict=True)))  # type: ignore[arg-type]
 
     def fluence(self, nuclide: str, ways: Ways) -> NDArray[np.float64]:
-        """φ (group, counted block) [cm⁻²]. Decays in blocks that do not count give none."""
+        """φ (group, counted block) [cm⁻²]."""
         import torch
 
         groups = photon_groups(nuclide)

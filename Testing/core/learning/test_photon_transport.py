@@ -128,6 +128,16 @@ def test_there_is_none_in_air():
     assert found[medium > 0].min() > 0.0
 
 
+def test_decays_in_air_are_left_as_the_kernel_has_them():
+    tia, medium = slabs((16, 16, 48))
+    medium[:, :, 36:] = 0
+    tia[:] = 0.0
+    tia[8:12, 8:12, 44:48] = 1e9
+    found, plain = photons(tia, medium)
+    soft = medium == SOFT
+    np.testing.assert_allclose(found[soft], plain[soft], rtol=1e-4)
+
+
 def test_more_blocks_than_memory_holds_become_larger_ones(monkeypatch):
     tia, medium = slabs()
     whole = photons(tia, medium)[0]

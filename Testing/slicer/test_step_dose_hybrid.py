@@ -264,7 +264,7 @@ def test_the_dose_and_its_maps_are_the_librarys_bit_for_bit_and_saved(with_model
 
     check()
     correction = own.extra_maps["correction_gy"].voxels
-    assert correction.min() < 0 < correction.max(), "or the test tells nothing"
+    assert np.unique(correction).size > 100, "or the test tells nothing"
     names = {name: node.GetName() for name, node in maps(panel).items()}
     assert names["correction_gy"] == "Correction of dose hybrid [Gy]"
     assert names["member_sd_gy"] == "Spread of networks of dose hybrid [Gy]"

@@ -26,10 +26,14 @@ FINEST, COARSEST = 0.4, 1.5
 
 @dataclass(frozen=True)
 class Suitability:
-    """Whether a model may correct a task: reasons against it, what is to be said, and whether voxels are its own."""
+    """Whether a model may correct a task: reasons against it, what is to be said, whether nuclide and voxels are its.
+
+    Another nuclide is never corrected: electrons and photons of the model's own would take the place of MSV.
+    """
 
     against: tuple[str, ...]
     said: tuple[str, ...]
+    own_nuclide: bool
     own_voxels: bool
     guard: GuardAnswer
 
@@ -52,7 +56,7 @@ def hybrid(task: DoseTask) -> EngineResult:
     base, photon_gy = msv_with_photons(replace(task, progress=part_of(task.progress, 0.05, 0.6)))
     assert photon_gy is not None
     fits = _suitability(task, model)
-    if fits.against and chosen.when_outside == "msv":
+    if not fits.own_nuclide or (fits.against and chosen.when_outside == "msv"):
         return _plain(base, model, fits)
     task.step(0.6, f"Correcting with {model.card['name']}")
     if fits.own_voxels:
@@ -67,7 +71,8 @@ def _suitability(task: DoseTask, model: Model) -> Suitability:
     tissue = task.patient.medium > 0
     guard = guarded(_features(task, model, tissue), card["guard"])
     against, said = [], []
-    if nuclide(task.nuclide).name != nuclide(card["nuclide"]).name:
+    own_nuclide = nuclide(task.nuclide).name == nuclide(card["nuclide"]).name
+    if not own_nuclide:
         against.append(f"it was trained on {card['nuclide']}, not on {task.nuclide}")
     ratio = np.divide(grid.spacing_mm, card["spacing_mm"])
     own = bool(np.abs(ratio - 1.0).max() <= SAME_SPACING)
@@ -77,7 +82,7 @@ def _suitability(task: DoseTask, model: Model) -> Suitability:
         against.append("the anatomy is unlike the training's: " + "; ".join(guard.reasons))
     elif guard.reasons:
         said.append(f"Hybrid dose: guard says {guard.verdict}: {'; '.join(guard.reasons)}.")
-    return Suitability(tuple(against), tuple(said), own, guard)
+    return Suitability(tuple(against), tuple(said), own_nuclide, own, guard)
 
 
 def _features(task: DoseTask, model: Model, tissue: NDArray[np.bool_]) -> Mapping[str, float]:
@@ -102,10 +107,11 @@ def _corrected(task: DoseTask, base: EngineResult, model: Model, fits: Suitabili
     forced = tuple(f"Hybrid dose used although {reason}." for reason in fits.against)
     over = "" if fits.own_voxels else f" Relative correction from voxels of {_sides(card['spacing_mm'])}, carried over."
     hu = " CT numbers from density through the HU curve's inverse." if "hu" in model.kind.needs else ""
+    physics = f", on top of {model.kind.physics}" if model.kind.physics else ""
     bound = card.get("limits", {}).get("bound", "")
     method = (
-        f"Hybrid: MSV-8 plus the correction of {len(model.modules)} networks {card['network']} (model {card['name']}, "
-        f"{_identity(card)}){f', {bound}' if bound else ''}; guard: {fits.guard.verdict}.{over}{hu} Base: {base.method}"
+        f"Hybrid: MSV-8 plus the correction of {len(model.modules)} networks {card['network']}{physics} "
+        f"(model {card['name']}, {_identity(card)}){f', {bound}' if bound else ''}; guard: {fits.guard.verdict}.{over}{hu} Base: {base.method}"
     )
     maps = {"correction_gy": (found.correction_gy, "Gy"), **{n: (v, u) for n, (v, u) in found.attribution.items()}}
     if found.member_sd_gy is not None:

@@ -24,7 +24,8 @@ class NetworkKind:
     every side of its input is a multiple of it (its planes for dims = 2). build: options → torch module. dose: (module,
     maps with a batch axis) → (batch, 1, z, y, x) [Gy]; differentiable. dose_and_electrons: also the part of the
     difference from MSV that comes from electrons, where the network tells it exactly. input_zyx: the only size it
-    takes, if there is one. source: the paper, or "this project". loss: the loss it was published with.
+    takes, if there is one. source: the paper, or "this project". loss: the loss it was published with. physics: what
+    it stands on in place of MSV, in words.
     """
 
     name: str
@@ -37,6 +38,7 @@ class NetworkKind:
     loss: str = "weighted"
     input_zyx: tuple[int, int, int] | None = None
     dose_and_electrons: Callable[[Any, Maps], tuple[Any, Any]] | None = None
+    physics: str = ""
 
     @property
     def options(self) -> dict[str, Any]:

@@ -79,6 +79,7 @@ def test_hybrid_is_msv_plus_the_correction_it_shows(make_model, make_patient):
     assert np.abs(correction).max() > 0.01 * msv.max()
     assert dose.image.voxels == approx(np.maximum(msv + correction, 0.0), rel=1e-5, abs=1e-6)
     assert dose.image.voxels.min() >= 0.0
+    assert "on top of traced electrons and transported photons" in dose.method
     parts = dose.extra_maps["correction_electrons_gy"].voxels + dose.extra_maps["correction_photons_gy"].voxels
     assert parts == approx(correction, rel=1e-3, abs=1e-5)
     told = dose.parameters["volumes"]["lung"]
@@ -125,6 +126,13 @@ def test_what_a_model_was_not_trained_for_is_msv_with_the_reason(make_model, mak
     assert any(said in warning and "this is MSV-8" in warning for warning in dose.warnings)
     assert dose.image.voxels == approx(msv_of(make_patient(2)), rel=1e-6)
     assert not dose.extra_maps
+
+
+def test_another_nuclide_is_never_corrected(make_model, make_patient):
+    """The model's own electrons and photons would take the place of those of the other nuclide."""
+    forced = dose_of(make_patient(2), make_model(nuclide="Y-90"), when_outside="use")
+    assert forced.parameters["fell_back"] is True
+    assert forced.image.voxels == approx(msv_of(make_patient(2)), rel=1e-6)
 
 
 def test_an_anatomy_unlike_the_trainings_is_msv_unless_asked_otherwise(make_model, make_patient):

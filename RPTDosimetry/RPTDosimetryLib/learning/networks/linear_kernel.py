@@ -123,5 +123,6 @@ register_network(
         dose=dose,
         source="this project (docs/physics/hybrid.md)",
         dose_and_electrons=dose_and_electrons,
+        physics="traced electrons and transported photons",
     )
 )

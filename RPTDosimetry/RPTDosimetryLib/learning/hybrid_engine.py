@@ -111,7 +111,8 @@ def _corrected(task: DoseTask, base: EngineResult, model: Model, fits: Suitabili
     bound = card.get("limits", {}).get("bound", "")
     method = (
         f"Hybrid: MSV-8 plus the correction of {len(model.modules)} networks {card['network']}{physics} "
-        f"(model {card['name']}, {_identity(card)}){f', {bound}' if bound else ''}; guard: {fits.guard.verdict}.{over}{hu} Base: {base.method}"
+        f"(model {card['name']}, {_identity(card)}){f', {bound}' if bound else ''}; "
+        f"guard: {fits.guard.verdict}.{over}{hu} Base: {base.method}"
     )
     maps = {"correction_gy": (found.correction_gy, "Gy"), **{n: (v, u) for n, (v, u) in found.attribution.items()}}
     if found.member_sd_gy is not None:

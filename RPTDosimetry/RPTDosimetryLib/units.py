@@ -9,6 +9,7 @@ BQ_PER_GBQ: Final = 1e9
 S_PER_H: Final = 3600.0
 S_PER_DAY: Final = 86400.0
 ML_PER_MM3: Final = 1e-3
+CM_PER_MM: Final = 0.1
 KG_PER_G: Final = 1e-3
 #: Exact: the elementary charge that defines the electronvolt since 2019 (SI brochure, 9th edition).
 J_PER_KEV: Final = 1.602176634e-16

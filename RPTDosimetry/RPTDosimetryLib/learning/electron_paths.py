@@ -21,13 +21,14 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
-from scipy.interpolate import PchipInterpolator
 
 from RPTDosimetryLib.grid import Vector3
-from RPTDosimetryLib.learning.photon_bands import REFERENCE_MATERIAL, SoftKernels
+from RPTDosimetryLib.learning.photon_bands import SoftKernels, soft_point_kernel
 from RPTDosimetryLib.transport.compiled import compiled
+from RPTDosimetryLib.transport.radial_profile import radial_profile
 from RPTDosimetryLib.transport.scoring import book
-from RPTDosimetryLib.units import J_PER_KEV, ML_PER_MM3, mass_kg
+from RPTDosimetryLib.transport.voxel_case import DENSEST
+from RPTDosimetryLib.units import CM_PER_MM, J_PER_KEV, ML_PER_MM3, mass_kg
 
 #: Rays of one face; each stands for itself and its mirror images on all faces, 48 in all.
 BASE_RAYS: Final = 8
@@ -36,11 +37,10 @@ REACH: Final = 8
 #: Electrons' own energy beyond this share of it is not followed.
 NEARLY_ALL: Final = 1.0 - 1e-6
 TABLE_G_PER_CM2: Final = 2.5e-4
-#: Densities between which the energy that leaves a voxel is tabulated [g/cm³], rows of the table, rays of its sum.
-THINNEST, DENSEST, DENSITIES, CHORDS = 1e-3, 25.0, 512, 1 << 14
+#: From this density [g/cm³] to DENSEST the energy that leaves a voxel is tabulated; rows of the table, rays of its sum.
+THINNEST, DENSITIES, CHORDS = 1e-3, 512, 1 << 14
 #: Sums that processor cores keep apart: the answer does not depend on how many cores there are.
 PARTS: Final = 8
-CM_PER_MM: Final = 0.1
 
 
 class Rays(NamedTuple):
@@ -79,7 +79,7 @@ def traced_electrons(
     rays, within = _rays(kernels.voxel_mm), _within(kernels.nuclide, kernels.voxel_mm)
     matter = density.clamp(min=THINNEST, max=DENSEST)
     share = (traced or trace_on_cores)(tia, matter, rays, within).float()
-    joule = _energy_kev(kernels.nuclide) * J_PER_KEV
+    joule = soft_point_kernel(kernels.nuclide).electron_emitted_kev * J_PER_KEV
     gray = joule / mass_kg(1.0, math.prod(kernels.voxel_mm) * ML_PER_MM3)
     return (share * gray / matter + (1.0 - within.whole) * electron_msv) * tissue
 
@@ -149,8 +149,7 @@ def _integral_at(within, path):  # type: ignore[no-untyped-def]
 @compiled()
 def _row_at(row, place):  # type: ignore[no-untyped-def]
     """A table at a place between two of its values; its last two go on."""
-    first = int(place)
-    first = min(first, row.size - 2)
+    first = min(int(place), row.size - 2)
     return row[first] + (place - first) * (row[first + 1] - row[first])
 
 
@@ -217,19 +216,19 @@ def _steps(
 @lru_cache(maxsize=8)
 def _within(nuclide: str, voxel_mm: Vector3) -> Within:
     """Tables of the electrons of a nuclide, without their bremsstrahlung, for voxels of one size."""
-    kernel = _point_kernel(nuclide)
-    shells = (kernel.electron_kev - kernel.bremsstrahlung_kev).mean(axis=0)
-    share = np.concatenate([[0.0], np.cumsum(shells)]) / kernel.electron_emitted_kev
-    path = kernel.radius_mm * kernel.reference_density_g_per_cm3 * CM_PER_MM
-    longest = path[np.searchsorted(share, NEARLY_ALL * share[-1])]
+    kernel = soft_point_kernel(nuclide)
+    shells = (kernel.electron_kev - kernel.bremsstrahlung_kev).mean(axis=0, keepdims=True)
+    # at 1 g/cm³ a radius in cm is a mass per area in g/cm²
+    profile = radial_profile(kernel.radius_mm, shells, kernel.reference_density_g_per_cm3, 1.0)
+    longest = profile.radius_holding_mm(NEARLY_ALL) * CM_PER_MM
     fine = np.arange(0.0, longest + TABLE_G_PER_CM2, TABLE_G_PER_CM2)
-    phi = PchipInterpolator(path, share)(fine)
+    phi = np.cumsum(profile.shell_kev(fine / CM_PER_MM)[0]) / kernel.electron_emitted_kev
+    phi = np.concatenate([[0.0], phi])
     psi = np.concatenate([[0.0], np.cumsum(0.5 * (phi[1:] + phi[:-1]) * TABLE_G_PER_CM2)])
     whole = float(phi[-1])
-    rays = _rays(voxel_mm)
-    many = _many_chords(voxel_mm)
     density = np.geomspace(THINNEST, DENSEST, DENSITIES)
-    leaves = np.array([[_leaves(psi, whole, *chords, rho) for rho in density] for chords in (many, rays[:2])])
+    sets = (_many_chords(voxel_mm), _rays(voxel_mm)[:2])
+    leaves = np.array([[_leaves(psi, whole, *chords, rho) for rho in density] for chords in sets])
     leaves[1] = leaves[0] / leaves[1]
     return Within(psi, whole, leaves)
 
@@ -257,14 +256,3 @@ def _many_chords(voxel_mm: Vector3) -> tuple[NDArray[np.float64], NDArray[np.flo
         chords.append(((0.5 + np.sign(way) * at) * turned / np.abs(way)).min(axis=1))
         weights.append(np.full(CHORDS, 2.0 / (4.0 * turned[0]) / CHORDS))  # both faces of the axis
     return np.concatenate(weights), np.concatenate(chords)
-
-
-def _energy_kev(nuclide: str) -> float:
-    return float(_point_kernel(nuclide).electron_emitted_kev)
-
-
-def _point_kernel(nuclide: str) -> Any:
-    from RPTDosimetryLib.physics.materials import material
-    from RPTDosimetryLib.transport.point_kernel_library import point_kernel
-
-    return point_kernel(nuclide, material(REFERENCE_MATERIAL))

@@ -11,12 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from RPTDosimetryLib.grid import Vector3
+
+if TYPE_CHECKING:
+    from RPTDosimetryLib.transport.point_kernel import PointKernel
 
 BAND_CENTRES_MM: Final = (4.8, 9.6, 19.2, 38.4, 76.8, 153.6)
 #: Bands with scalar maps, how many of them (the widest) also have components, and channels in all.
@@ -45,13 +48,18 @@ class SoftKernels:
 @lru_cache(maxsize=4)
 def soft_kernels(nuclide: str, voxel_mm: Vector3, reach: tuple[int, int, int] = (62, 62, 62)) -> SoftKernels:
     """The kernel at 1.04 g/cm³, up to ``reach`` voxels (x, y, z)."""
-    from RPTDosimetryLib.physics.materials import material
     from RPTDosimetryLib.transport.kernel_cache import cached_voxel_s_kernel
+
+    kernel = cached_voxel_s_kernel(soft_point_kernel(nuclide), REFERENCE_G_PER_CM3, voxel_mm, reach_photon=reach)
+    return SoftKernels(kernel.nuclide, voxel_mm, kernel.photon)
+
+
+def soft_point_kernel(nuclide: str) -> PointKernel:
+    """The Monte Carlo point kernel of soft tissue, from which all kernels here are made."""
+    from RPTDosimetryLib.physics.materials import material
     from RPTDosimetryLib.transport.point_kernel_library import point_kernel
 
-    point = point_kernel(nuclide, material(REFERENCE_MATERIAL))
-    kernel = cached_voxel_s_kernel(point, REFERENCE_G_PER_CM3, voxel_mm, reach_photon=reach)
-    return SoftKernels(kernel.nuclide, voxel_mm, kernel.photon)
+    return point_kernel(nuclide, material(REFERENCE_MATERIAL))
 
 
 def hats(radius_mm: NDArray[np.float64]) -> list[NDArray[np.float64]]:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from RPTDosimetryLib.errors import LearningError
+from RPTDosimetryLib.learning.photon_bands import REFERENCE_MATERIAL
 from RPTDosimetryLib.physics.klein_nishina import ELECTRON_REST_KEV
 from RPTDosimetryLib.physics.materials import Material, material
 from RPTDosimetryLib.physics.nuclides import nuclide
@@ -30,7 +31,7 @@ GROUPS: Final = len(EDGES_KEV) - 1
 #: Groups above this hold emitted lines alone, at their energy; the others a flat spectrum.
 LINES_ALONE_KEV: Final = 190.0
 #: What the matter of a block is made of: soft tissue, and bone mineral by the calcium of a medium.
-MATTER: Final = ("schneider_soft", "schneider_bone5")
+MATTER: Final = (REFERENCE_MATERIAL, "schneider_bone5")
 PHOTO, INCOHERENT = 0, 2
 COSINES: Final = 400
 
@@ -65,11 +66,9 @@ def photon_groups(name: str) -> PhotonGroups:
     )
 
 
-def kerma_gy_cm2(name: str, media: Sequence[Material]) -> NDArray[np.float64]:
-    """Kerma per fluence [Gy·cm²] (medium, group): all of a photoelectron's energy, and what Compton electrons get."""
-    energies = _energies(name)
-    kev_cm2_per_g = np.array([_of_material(one, energies)[2] for one in media])
-    return kev_cm2_per_g * (J_PER_KEV / KG_PER_G)
+def kerma_gy_cm2(name: str, medium: Material) -> NDArray[np.float64]:
+    """Kerma per fluence [Gy·cm²] of each group: all of a photoelectron's energy, and what Compton electrons get."""
+    return _of_material(medium, _energies(name))[2] * (J_PER_KEV / KG_PER_G)
 
 
 def mineral_share(mass_fractions: Mapping[str, float]) -> float:

@@ -36,6 +36,7 @@ from RPTDosimetryLib.learning.photon_bands import (
 from RPTDosimetryLib.learning.photon_groups import GROUPS, kerma_gy_cm2, mineral_share, photon_groups
 from RPTDosimetryLib.physics.materials import material
 from RPTDosimetryLib.transport.compiled import compiled
+from RPTDosimetryLib.units import CM_PER_MM
 
 if TYPE_CHECKING:
     from RPTDosimetryLib.physics.media import Medium
@@ -55,7 +56,6 @@ TILE: Final = 64
 NEAR: Final = 3
 #: Faces that a way crosses at once, at an edge, differ by no more than this share of it.
 ROUNDING: Final = 1e-9
-CM_PER_MM: Final = 0.1
 
 #: (blocks (n, 3), matter (2, z, y, x) [g/cm³], sides [mm], near factors) → ln K in vacuum, and the mass per area of
 #: both kinds of matter on the way [g/cm²]: (n, n) float32 each.
@@ -79,14 +79,15 @@ def transported_photons(
     blocks = _Blocks.of(tia, torch.stack([density - hard, hard]), tissue, kernels)
     fluence = blocks.fluence(kernels.nuclide, ways or ways_on_cores)
     plain = _plain(blocks.activity, kernels.nuclide, blocks.side_mm)
+    spectra = _band_spectra(kernels.nuclide, blocks.side_mm)
     photon = torch.zeros_like(tia)
     for one in media:
         here = (medium == one.index) & (tissue > 0)
         if one.is_air or not bool(here.any()):
             continue
-        kerma = kerma_gy_cm2(kernels.nuclide, [one.material])[0]
-        share = _shares(kernels.nuclide, blocks.side_mm, kerma)
-        coarse = blocks.spread(np.tensordot(kerma, fluence, 1)) - np.tensordot(share, plain, 1)
+        kerma = kerma_gy_cm2(kernels.nuclide, one.material)
+        share = kerma @ spectra
+        coarse = np.tensordot(kerma, fluence, 1) - np.tensordot(share, plain, 1)
         whole = blocks.on_voxels(coarse, tia)
         for number in range(SCALAR):
             whole = whole + float(share[number]) * bands[number]
@@ -125,7 +126,7 @@ class _Blocks:
         return cls(activity, mean, counts, sides, tuple(n * mm for n, mm in zip(sides, voxel_mm, strict=True)))  # type: ignore[arg-type]
 
     def fluence(self, nuclide: str, ways: Ways) -> NDArray[np.float64]:
-        """φ (group, counted block) [cm⁻²]."""
+        """φ (group, z, y, x) [cm⁻²]; blocks that do not count take the nearest one's."""
         import torch
 
         groups = photon_groups(nuclide)
@@ -146,19 +147,19 @@ class _Blocks:
             for higher in range(group):
                 source = source + volume * _scattered(groups.scattered, higher, group, soft, hard) * found[higher]
             found.append(_solved(kernel, source, volume * _scattered(groups.scattered, group, group, soft, hard)))
-        return torch.stack(found).double().cpu().numpy()
+        return self._spread(torch.stack(found).double().cpu().numpy())
 
-    def spread(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Values of the counted blocks on all blocks; the others take the nearest one's."""
+    def _spread(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(group, counted block) on all blocks."""
         from scipy import ndimage
 
         known = self.counts.cpu().numpy()
-        whole = np.zeros(known.shape)
-        whole[known] = values
+        whole = np.zeros((len(values), *known.shape))
+        whole[:, known] = values
         if not known.any():
             return whole
         nearest = ndimage.distance_transform_edt(~known, return_distances=False, return_indices=True)
-        return np.asarray(whole[tuple(nearest)])
+        return np.asarray(whole[:, *nearest])
 
     def on_voxels(self, values: NDArray[np.float64], like: Any) -> Any:
         """Trilinear between the middles of the blocks."""
@@ -351,7 +352,7 @@ def _endless(nuclide: str, side_mm: tuple[float, float, float]) -> NDArray[np.fl
 @lru_cache(maxsize=4)
 def _plain_kernels(nuclide: str, side_mm: tuple[float, float, float]) -> NDArray[np.float64]:
     """Dose of soft tissue in endless soft tissue (band, dz, dy, dx) [Gy] of a decay in a block."""
-    kerma = kerma_gy_cm2(nuclide, [material(REFERENCE_MATERIAL)])[0]
+    kerma = kerma_gy_cm2(nuclide, material(REFERENCE_MATERIAL))
     dose = np.tensordot(kerma, _endless(nuclide, side_mm), 1)
     radius_mm = _octant(side_mm)[1] / CM_PER_MM
     return np.array([dose * hat for hat in hats(radius_mm)])
@@ -369,14 +370,14 @@ def _plain(activity: Any, nuclide: str, side_mm: tuple[float, float, float]) -> 
     return np.array([fft.irfftn(spectrum * fft.rfftn(mirrored(one, size, None)), size)[box] for one in octants])
 
 
-def _shares(nuclide: str, side_mm: tuple[float, float, float], kerma: NDArray[np.float64]) -> NDArray[np.float64]:
-    """κ (band): kerma of a medium over that of soft tissue in the spectrum at each band's distance."""
-    soft = kerma_gy_cm2(nuclide, [material(REFERENCE_MATERIAL)])[0]
+@lru_cache(maxsize=4)
+def _band_spectra(nuclide: str, side_mm: tuple[float, float, float]) -> NDArray[np.float64]:
+    """Spectra at the bands' distances in endless soft tissue (group, band), kerma 1 in that: κ = k·this."""
     along = _endless(nuclide, side_mm)[:, 0, 0, :]
     apart = np.arange(along.shape[1]) * side_mm[2]
     centres = np.maximum(BAND_CENTRES_MM, side_mm[2])
     spectrum = np.array([np.exp(np.interp(centres, apart[1:], np.log(one[1:]))) for one in along])
-    return np.asarray(kerma @ spectrum / (soft @ spectrum))
+    return np.asarray(spectrum / (kerma_gy_cm2(nuclide, material(REFERENCE_MATERIAL)) @ spectrum))
 
 
 def _blocks(values: Any, sides: tuple[int, int, int]) -> Any:

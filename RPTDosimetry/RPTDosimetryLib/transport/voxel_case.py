@@ -16,9 +16,8 @@ from RPTDosimetryLib.physics.materials import Material
 from RPTDosimetryLib.transport.particle_moves import VOXELS, Scene
 from RPTDosimetryLib.transport.transport_tables import ATTENUATION, PhotonTables
 from RPTDosimetryLib.transport.voxel_histories import Source
-from RPTDosimetryLib.units import KG_PER_G
+from RPTDosimetryLib.units import CM_PER_MM, KG_PER_G
 
-CM_PER_MM: Final = 0.1
 #: Denser than any metal in a patient [g/cm³].
 DENSEST: Final = 25.0
 

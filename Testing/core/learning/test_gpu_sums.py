@@ -1,7 +1,8 @@
 """Rays and ways between blocks on a CUDA device: as on the cores in numba's simulator, and code for real devices."""
 
-import importlib.util
+import runpy
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,14 +19,7 @@ from RPTDosimetryLib.transport.cuda_device import cuda_is_there  # noqa: E402
 SCRIPT = Path(__file__).with_name("simulated_sums.py")
 
 
-def _load_script():
-    spec = importlib.util.spec_from_file_location("simulated_sums", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-small = _load_script()
+small = SimpleNamespace(**runpy.run_path(str(SCRIPT)))
 
 
 @pytest.fixture(scope="module")

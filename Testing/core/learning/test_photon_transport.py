@@ -31,12 +31,15 @@ LUNG, SOFT, BONE = 1, 3, 6
 DENSITY = {0: 0.00121, LUNG: 0.26, SOFT: 1.04, BONE: 1.37}
 
 
+def density_of(medium):
+    return np.select([medium == index for index in DENSITY], list(DENSITY.values())).astype(np.float32)
+
+
 def photons(tia, medium):
     """(P, the sum of the bands) of a map of media at their reference densities."""
-    density = np.select([medium == index for index in DENSITY], list(DENSITY.values()))
     maps = {
         "tia": torch.as_tensor(np.ascontiguousarray(tia, dtype=np.float32))[None],
-        "density": torch.as_tensor(np.ascontiguousarray(density, dtype=np.float32))[None],
+        "density": torch.as_tensor(density_of(medium))[None],
         "medium": torch.as_tensor(np.ascontiguousarray(medium, dtype=np.float32))[None],
         "tissue": torch.as_tensor(np.ascontiguousarray(medium > 0, dtype=np.float32))[None],
     }
@@ -58,7 +61,7 @@ def slabs(shape=(32, 32, 48)):
 def test_in_endless_tissue_blocks_give_the_voxel_s_kernel():
     """Monte Carlo's kernel from 4 to 27 cm, over which it falls by a factor of 500."""
     kernel = soft_kernels("Lu-177", VOXEL).photon
-    dose = np.tensordot(kerma_gy_cm2("Lu-177", [material(MATTER[0])])[0], _endless("Lu-177", BLOCK), 1)
+    dose = np.tensordot(kerma_gy_cm2("Lu-177", material(MATTER[0])), _endless("Lu-177", BLOCK), 1)
     for blocks in (2, 3, 5, 7, 10, 14):
         assert dose[0, 0, blocks] == approx(float(kernel[0, 0, 4 * blocks]), rel=0.05)
         assert dose[0, blocks, blocks] == approx(float(kernel[0, 4 * blocks, 4 * blocks]), rel=0.05)
@@ -66,7 +69,7 @@ def test_in_endless_tissue_blocks_give_the_voxel_s_kernel():
 
 @pytest.mark.parametrize("side_mm", [BLOCK, (15.0, 19.5, 24.0)])
 def test_endless_tissue_absorbs_what_is_emitted(side_mm):
-    kerma = kerma_gy_cm2("Lu-177", [material(MATTER[0])])[0]
+    kerma = kerma_gy_cm2("Lu-177", material(MATTER[0]))
     _, _, weight = _octant(side_mm)
     joule = (weight * np.tensordot(kerma, _endless("Lu-177", side_mm), 1)).sum() * 1.04e-3 * np.prod(side_mm) * 1e-3
     emission = photon_emission(nuclide("Lu-177"))
@@ -87,10 +90,11 @@ def test_amid_tissue_nothing_is_added():
 def test_between_media_it_follows_monte_carlo():
     """Mean doses behind lung and bone, where the kernel of soft tissue alone is off by 11 to 60 %."""
     tia, medium = slabs()
-    density = np.select([medium == index for index in DENSITY], list(DENSITY.values())).astype(np.float32)
     used = [LUNG, SOFT, BONE]
     number = np.select([medium == index for index in used], range(3))
-    case = VoxelCase(tia, density, number, [MEDIA[index].material for index in used], Grid(medium.shape, VOXEL))
+    case = VoxelCase(
+        tia, density_of(medium), number, [MEDIA[index].material for index in used], Grid(medium.shape, VOXEL)
+    )
     run = simulate_voxels("Lu-177", case, VoxelRunSettings(decays=2e6, batch_decays=1e5, photon_share=1.0, seed=4))
     found, plain = photons(tia, medium)
     for place, low, off in (
@@ -170,7 +174,7 @@ def test_groups_hold_all_photons_and_scatter_by_klein_and_nishina():
     # what scattering takes out of the group of 208 keV, less what goes on forwards, arrives in groups below
     assert groups.attenuation[0, 1] - kinds[0] == approx(groups.scattered[0, 1].sum(), rel=0.02)
     assert not np.tril(groups.scattered[0], -1).any()
-    ratio = kerma_gy_cm2("Lu-177", [material(MATTER[1]), soft])
+    ratio = np.array([kerma_gy_cm2("Lu-177", medium) for medium in (material(MATTER[1]), soft)])
     assert ratio[0, -1] > 5.0 * ratio[1, -1]  # calcium at 20 keV
     assert ratio[0, 0] == approx(ratio[1, 0], rel=0.06)  # Compton at 285 keV
     assert ratio[1, 1] == approx(0.0296 * 208.4 * J_PER_KEV / KG_PER_G, rel=0.05)  # µen/ρ of tissue, NIST

@@ -1,6 +1,6 @@
 """The Monte Carlo on a CUDA device: the same histories in numba's simulator, code for real devices, what is missing."""
 
-import importlib.util
+import runpy
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -28,14 +28,7 @@ SCRIPT = Path(__file__).with_name("simulated_device.py")
 cuda = pytest.importorskip("numba.cuda", reason="this numba has no CUDA target")
 
 
-def _load_script():
-    spec = importlib.util.spec_from_file_location("simulated_device", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-small = _load_script()
+small = SimpleNamespace(**runpy.run_path(str(SCRIPT)))
 
 
 @pytest.fixture(scope="module")

@@ -93,7 +93,7 @@ def _weighted(module: Any, deep: Any, maps: Maps) -> tuple[Any, Any]:
     photon = (weights[:, FIRST_BAND:FROM_SOFT] * bands).sum(dim=1, keepdim=True)
     photon = photon + weights[:, FROM_SOFT:FROM_MSV] * (maps["photons"] - soft)
     photon = photon + weights[:, FROM_MSV:] * (maps["photons"] - maps["photon_msv"])
-    return weights[:, :FIRST_BAND] * maps["electrons"], photon
+    return weights[:, ELECTRONS:FIRST_BAND] * maps["electrons"], photon
 
 
 def _ct_channels(maps: Maps) -> Any:
